@@ -1,0 +1,1 @@
+"""Reads the machine: the only package besides `rehearse` that runs commands."""

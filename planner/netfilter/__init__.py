@@ -1,0 +1,1 @@
+"""The language of iptables rules: syntax is open, one file for each extension."""

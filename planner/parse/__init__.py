@@ -1,0 +1,1 @@
+"""Text to nouns. Pure: no files, no commands, no clock."""

@@ -1,0 +1,1 @@
+"""Steps in a safe order, each with its way back."""

@@ -1,0 +1,1 @@
+"""Fragments to operations to the after-state at each horizon."""

@@ -1,0 +1,76 @@
+"""A risk of the catalogue: one object from which the run, the docs, `explain` and every format's rule are derived."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from planner.models.change import BaseChange, Change
+from planner.models.cluster import Cluster
+from planner.models.finding import Finding
+from planner.models.horizon import Horizon
+from planner.models.node import NodeState
+from planner.models.proposal import Outlook
+from planner.models.topology import Topology
+
+C = TypeVar("C", bound=BaseChange)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a judge may look at besides the change: one node, at the horizon of the change."""
+
+    before: NodeState
+    after: NodeState
+    topology: Topology
+    """Of the node before the change."""
+    topology_after: Topology
+    outlook: Outlook
+    """Every horizon, for judges that compare them."""
+    changes: tuple[Change, ...]
+    """All changes of this node, so that a judge sees company: a guard that comes with the danger."""
+    cluster: Cluster | None = None
+    growth: float = 5.0
+    """Capacity must hold for the usage in the snapshot times this."""
+
+    def at(self, horizon: Horizon) -> tuple[NodeState, NodeState]:
+        """Before and after at another horizon."""
+        return self.outlook.before[horizon], self.outlook.after[horizon]
+
+
+@dataclass(frozen=True, slots=True)
+class Risk(Generic[C]):
+    """One thing that is known to go wrong. Declared once, as `RISK`, in a module of its own."""
+
+    id: str
+    """Kebab-case, stable for ever."""
+    title: str
+    on: tuple[type[C], ...]
+    """Kinds of change that the judge wants to see."""
+    judge: Callable[[C, Review], Iterator[Finding]]
+    keys: tuple[str, ...] = ()
+    """For sysctls: patterns of keys (`net.ipv4.conf.*.rp_filter`); empty means every key."""
+    since: str = "0.1.0"
+    sources: tuple[str, ...] = ()
+    """Where the fact stands: document, file and function, issue."""
+    verify: str = ""
+    """A command that shows the node's present state of it."""
+    once: bool = False
+    """Findings of one node with equal messages are folded into one, the other changes as `related`."""
+
+
+AnyRisk = Risk[Any]
+
+
+def fold(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Findings with equal risk, node and message become one that names all their changes; first come, first kept."""
+    kept: dict[tuple[str, str, str], Finding] = {}
+    for finding in findings:
+        key = (finding.risk, finding.change.node, finding.message)
+        first = kept.get(key)
+        if first is None:
+            kept[key] = finding
+        else:
+            kept[key] = first.model_copy(
+                update={"related": (*first.related, finding.change, *finding.related)}
+            )
+    return tuple(kept.values())

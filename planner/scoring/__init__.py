@@ -1,0 +1,1 @@
+"""Findings to levels, by checkable statements."""

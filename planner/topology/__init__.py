@@ -1,0 +1,1 @@
+"""What kind of network a node has."""
