@@ -48,6 +48,14 @@ class Command(Noun):
     argv: tuple[str, ...]
     """`("sysctl", "-w", "net.ipv4.ip_forward=0")`, `("iptables-restore",)`, `("ip", "route", "add", …)`."""
     stdin: str = ""
+    stdin_path: str = ""
+    """File on the node that it reads instead: `iptables-restore < /etc/iptables/rules.v4`."""
+    unless: tuple[str, ...] = ()
+    """Run only if this command fails: `iptables -C … || iptables -A …`."""
+    only_if: tuple[str, ...] = ()
+    """Run only if this command succeeds: `iptables -C … && iptables -D …`."""
+    tolerate: bool = False
+    """Its failure is ignored: `… || true`, `sysctl -e`, a `-key` line."""
     source: Source
 
 

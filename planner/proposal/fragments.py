@@ -1,0 +1,160 @@
+"""Which kind of file is this: recognised from path and content, or named by the user."""
+
+import re
+from pathlib import PurePosixPath
+
+from planner.errors import NetchangeError
+from planner.models.proposal import Fragment, FragmentKind
+
+ROOTS = ("etc", "usr", "run", "var", "lib", "opt")
+"""Top directories of a node; a pull request's path is cut to begin at the first of them."""
+
+RESTORE_TARGETS = {
+    "/etc/iptables/rules.v4": FragmentKind.IPTABLES_RESTORE,
+    "/etc/iptables/rules.v6": FragmentKind.IP6TABLES_RESTORE,
+    "/etc/sysconfig/iptables": FragmentKind.IPTABLES_RESTORE,
+    "/etc/sysconfig/ip6tables": FragmentKind.IP6TABLES_RESTORE,
+}
+COMMANDS = r"(?:sudo\s+)?(?:/\S*/)?(?:sysctl|ip6?tables(?:-nft|-legacy)?(?:-restore)?|ip|ipset|bridge)\s+\S"
+SCRIPT_LINE = re.compile(rf"^\s*{COMMANDS}", re.MULTILINE)
+BATCH_LINE = re.compile(
+    r"^\s*(?:r(?:o(?:u(?:te?)?)?)?|ru(?:le?)?|a(?:d(?:d(?:r(?:ess)?)?)?)?|l(?:i(?:nk?)?)?|n(?:e(?:igh(?:bou?r)?)?)?|nexthop)"
+    r"\s+(?:a(?:dd?|ppend)?|d(?:el(?:ete)?)?|r(?:eplace)?|c(?:hange)?|s(?:et)?|f(?:lush)?)\b",
+    re.MULTILINE,
+)
+TABLE_LINE = re.compile(r"^\*(?:raw|mangle|nat|filter|security)\s*$", re.MULTILINE)
+IPSET_LINE = re.compile(r"^(?:create|add|destroy|flush|swap|rename)\s+\S+", re.MULTILINE)
+SYSCTL_LINE = re.compile(r"^\s*-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=", re.MULTILINE)
+IP6_WORD = re.compile(
+    r"(?:-s|-d|--source|--destination)\s+\S*::|\bipv6-icmp\b|\bicmp6\b|icmp6-port-unreachable", re.MULTILINE
+)
+
+
+def decode(data: bytes, *, name: str) -> str:
+    """Text of a proposed file. CRLF and a byte-order mark are left for the reader of the kind: tools differ about them."""
+    if not data.strip():
+        raise NetchangeError(
+            reference="fragment-empty",
+            message=f"`{name}` is empty",
+            hint="propose the file's whole new content, or leave it out",
+        )
+    if b"\0" in data:
+        line = data.count(b"\n", 0, data.index(b"\0")) + 1
+        raise NetchangeError(
+            reference="fragment-binary",
+            message=f"`{name}:{line}` has a NUL octet: this is not a text file",
+            hint="give configuration files, scripts or snapshots",
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise NetchangeError(
+            reference="fragment-not-utf8",
+            message=f"`{name}:{line}` is not valid UTF-8",
+            hint="save the file as UTF-8",
+        ) from error
+
+
+def node_path(path: str) -> str:
+    """Where a file of a pull request goes on the node: `roles/x/files/etc/sysctl.d/9.conf` → `/etc/sysctl.d/9.conf`."""
+    parts = [part for part in PurePosixPath(path).parts if part not in {"/", ".", ".."}]
+    for position, part in enumerate(parts[:-1]):
+        if part in ROOTS:
+            return "/" + "/".join(parts[position:])
+    return ""
+
+
+def recognise(
+    path: str, text: str, *, kind: FragmentKind | None = None, target: str = "", noflush: bool = False
+) -> Fragment:
+    """The fragment that a proposed file is. Raises NetchangeError when its kind cannot be told."""
+    where = target or node_path(path)
+    found = kind or _from_path(where, path, text) or _from_content(path, text)
+    if found is None:
+        raise NetchangeError(
+            reference="fragment-kind-unknown",
+            message=f"`{path}` is none of the kinds of file that can be proposed",
+            hint="name its kind with `--as`: " + ", ".join(k.value for k in FragmentKind),
+        )
+    return Fragment(
+        path=path, kind=found, target=where or _default_target(found, path), text=text, noflush=noflush
+    )
+
+
+def _default_target(kind: FragmentKind, path: str) -> str:
+    name = PurePosixPath(path).name
+    match kind:
+        case FragmentKind.SYSCTL:
+            return "/etc/sysctl.conf" if name == "sysctl.conf" else f"/etc/sysctl.d/{name}"
+        case FragmentKind.CNI:
+            return f"/etc/cni/net.d/{name}"
+        case FragmentKind.KUBELET:
+            return "/var/lib/kubelet/config.yaml"
+        case _:
+            return ""
+
+
+def _from_path(where: str, path: str, text: str) -> FragmentKind | None:
+    pure = PurePosixPath(where or path)
+    if pure.parent.name == "sysctl.d" and pure.suffix == ".conf":
+        return FragmentKind.SYSCTL
+    if pure.name == "sysctl.conf":
+        return FragmentKind.SYSCTL
+    if pure.parent.name == "net.d" and pure.suffix in {".conf", ".conflist", ".json"}:
+        return FragmentKind.CNI
+    if where in RESTORE_TARGETS:
+        return RESTORE_TARGETS[where]
+    if where == "/var/lib/kubelet/config.yaml":
+        return FragmentKind.KUBELET
+    if where and not TABLE_LINE.search(text) and not text.startswith("#!") and _is_known_file(where):
+        return FragmentKind.FILE
+    return None
+
+
+def _is_known_file(where: str) -> bool:
+    directories = (
+        "/etc/systemd/network",
+        "/run/systemd/network",
+        "/usr/lib/systemd/network",
+        "/etc/netplan",
+        "/etc/NetworkManager",
+        "/etc/modules-load.d",
+        "/etc/modprobe.d",
+        "/etc/network",
+        "/etc/sysconfig/network-scripts",
+        "/etc/ufw",
+        "/etc/firewalld",
+        "/etc/kubernetes",
+        "/etc/systemd",
+        "/etc/default",
+    )
+    files = {
+        "/etc/resolv.conf",
+        "/etc/nftables.conf",
+        "/etc/modules",
+        "/run/flannel/subnet.env",
+        "/etc/hosts",
+    }
+    return where in files or where.startswith(tuple(f"{directory}/" for directory in directories))
+
+
+def _from_content(path: str, text: str) -> FragmentKind | None:
+    name = PurePosixPath(path).name
+    stripped = text.lstrip("\ufeff \t\r\n")
+    if TABLE_LINE.search(text) and not text.startswith("#!"):
+        six = bool(re.search(r"(?:v6|ip6|ipv6)", name)) or bool(IP6_WORD.search(text))
+        return FragmentKind.IP6TABLES_RESTORE if six else FragmentKind.IPTABLES_RESTORE
+    if stripped.startswith("{") and '"cniVersion"' in text:
+        return FragmentKind.CNI
+    if re.search(r'^\s*"?kind"?\s*:\s*"?KubeletConfiguration', text, re.MULTILINE):
+        return FragmentKind.KUBELET
+    if text.startswith("#!") or name.endswith(".sh") or SCRIPT_LINE.search(text):
+        return FragmentKind.SCRIPT
+    if IPSET_LINE.search(text):
+        return FragmentKind.IPSET_RESTORE
+    if BATCH_LINE.search(text):
+        return FragmentKind.IP_BATCH
+    if SYSCTL_LINE.search(text):
+        return FragmentKind.SYSCTL
+    return None

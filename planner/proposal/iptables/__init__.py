@@ -1,0 +1,1 @@
+"""What iptables, its twins and their restore programs do to the rules of a node."""

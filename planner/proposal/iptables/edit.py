@@ -1,0 +1,208 @@
+"""The edits that can be made to one table. Each returns a new table or raises `Refused` with the tool's reason."""
+
+import re
+from collections.abc import Mapping
+
+from planner.models.ruleset import Table
+from planner.netfilter.rule import RuleError, canonical
+
+BASE_CHAINS = {
+    "raw": ("PREROUTING", "OUTPUT"),
+    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+    "security": ("INPUT", "FORWARD", "OUTPUT"),
+}
+STANDARD = frozenset({"ACCEPT", "DROP", "RETURN", "QUEUE"})
+FILTER_ONLY = frozenset({"REJECT"})
+"""Refused outside INPUT, FORWARD, OUTPUT and chains called from there; the kernel checks at load."""
+NAT_ONLY = {
+    "DNAT": ("PREROUTING", "OUTPUT"),
+    "REDIRECT": ("PREROUTING", "OUTPUT"),
+    "MASQUERADE": ("POSTROUTING",),
+    "SNAT": ("POSTROUTING", "INPUT"),
+    "NETMAP": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+}
+TARGET = re.compile(r'(?:^|\s)-(?:j|g|-jump|-goto)\s+("[^"]*"|\S+)')
+
+
+class Refused(Exception):
+    """The tool or the kernel would refuse; the message is what it would say."""
+
+
+def empty_table(name: str) -> Table:
+    """A table as the kernel makes it when it is first used."""
+    chains = BASE_CHAINS[name]
+    return Table(name=name, policies=dict.fromkeys(chains, "ACCEPT"), chains=dict.fromkeys(chains, ()))
+
+
+def target_of(rule: str) -> str:
+    """The word after `-j` or `-g`; empty when the rule has no target. Quoted text is not looked into."""
+    match = TARGET.search(_unquoted(rule))
+    return match.group(1).strip('"') if match else ""
+
+
+def _unquoted(rule: str) -> str:
+    return re.sub(r'"(?:\\.|[^"\\])*"', '""', rule) if '"' in rule else rule
+
+
+def spelled(rule: str, family: str, known: frozenset[str] = frozenset()) -> str:
+    """The canonical line of a rule; a line that the node itself printed is canonical already."""
+    if rule in known:
+        return rule
+    try:
+        return canonical(rule, family)
+    except RuleError as error:
+        raise Refused(str(error)) from error
+
+
+def check_target(table: Table, chain: str, rule: str) -> None:
+    """Refuse what the kernel refuses: a call of a chain that is not there, a target in the wrong table."""
+    target = target_of(rule)
+    if not target or target in table.chains and target not in table.policies:
+        return
+    if target in table.policies:
+        raise Refused(f"the base chain {target} cannot be called")
+    if target in STANDARD:
+        if target == "DROP" and table.name == "nat":
+            raise Refused('the "nat" table is not intended for filtering: the use of DROP is inhibited')
+        return
+    if re.fullmatch(r"[A-Z][A-Z0-9]*", target) and _is_extension(target):
+        if target in FILTER_ONLY and table.name not in {"filter", "security"}:
+            raise Refused(f"{target} is only valid in the filter table")
+        if target in NAT_ONLY and table.name != "nat":
+            raise Refused(f"{target} is only valid in the nat table")
+        if target in NAT_ONLY and chain in table.policies and chain not in NAT_ONLY[target]:
+            raise Refused(f"{target} is not valid in {chain}")
+        return
+    raise Refused(f"chain `{target}` does not exist in table {table.name}")
+
+
+def _is_extension(name: str) -> bool:
+    from planner.netfilter.registry import is_target
+
+    return is_target(name)
+
+
+def _rules(table: Table, chain: str) -> tuple[str, ...]:
+    rules = table.chains.get(chain)
+    if rules is None:
+        raise Refused(f"no chain `{chain}` in table {table.name}")
+    return rules
+
+
+def with_chain(table: Table, chain: str, rules: tuple[str, ...]) -> Table:
+    """The table with other rules in one chain."""
+    return table.model_copy(update={"chains": {**table.chains, chain: rules}})
+
+
+def append(table: Table, chain: str, rule: str) -> Table:
+    """`-A`."""
+    rules = _rules(table, chain)
+    check_target(table, chain, rule)
+    return with_chain(table, chain, (*rules, rule))
+
+
+def insert(table: Table, chain: str, rule: str, position: int = 1) -> Table:
+    """`-I`: 1 is the head."""
+    rules = _rules(table, chain)
+    if not 1 <= position <= len(rules) + 1:
+        raise Refused(f"index of insertion too big: {chain} has {len(rules)} rules")
+    check_target(table, chain, rule)
+    return with_chain(table, chain, (*rules[: position - 1], rule, *rules[position - 1 :]))
+
+
+def delete(table: Table, chain: str, rule: str | int) -> Table:
+    """`-D`, by text (the first that is equal) or by position."""
+    rules = _rules(table, chain)
+    if isinstance(rule, int):
+        if not 1 <= rule <= len(rules):
+            raise Refused(f"index of deletion too big: {chain} has {len(rules)} rules")
+        position = rule - 1
+    elif rule in rules:
+        position = rules.index(rule)
+    else:
+        raise Refused(f"bad rule: no such rule in {chain}")
+    return with_chain(table, chain, (*rules[:position], *rules[position + 1 :]))
+
+
+def replace(table: Table, chain: str, position: int, rule: str) -> Table:
+    """`-R`."""
+    rules = _rules(table, chain)
+    if not 1 <= position <= len(rules):
+        raise Refused(f"index of replacement too big: {chain} has {len(rules)} rules")
+    check_target(table, chain, rule)
+    return with_chain(table, chain, (*rules[: position - 1], rule, *rules[position:]))
+
+
+def flush(table: Table, chain: str = "") -> Table:
+    """`-F`: policies stay."""
+    if chain:
+        _rules(table, chain)
+        return with_chain(table, chain, ())
+    return table.model_copy(update={"chains": dict.fromkeys(table.chains, ())})
+
+
+def new_chain(table: Table, chain: str) -> Table:
+    """`-N`."""
+    if chain in table.chains:
+        raise Refused(f"chain `{chain}` already exists")
+    return with_chain(table, chain, ())
+
+
+def callers(table: Table) -> Mapping[str, int]:
+    """How many rules call each user chain."""
+    counts: dict[str, int] = {}
+    for rules in table.chains.values():
+        for rule in rules:
+            target = target_of(rule)
+            if target in table.chains:
+                counts[target] = counts.get(target, 0) + 1
+    return counts
+
+
+def delete_chain(table: Table, chain: str = "") -> Table:
+    """`-X`: a chain that is called, has rules or is a base chain stays, and the command fails."""
+    called = callers(table)
+    if chain:
+        if chain in table.policies:
+            raise Refused(f"`{chain}` is a base chain")
+        if _rules(table, chain):
+            raise Refused(f"chain `{chain}` is not empty")
+        if called.get(chain):
+            raise Refused(f"too many links: chain `{chain}` is still called")
+        return table.model_copy(update={"chains": {n: r for n, r in table.chains.items() if n != chain}})
+    user = [name for name in table.chains if name not in table.policies]
+    for name in user:
+        if table.chains[name] or called.get(name):
+            raise Refused(f"too many links: chain `{name}` is in use")
+    return table.model_copy(update={"chains": {n: r for n, r in table.chains.items() if n in table.policies}})
+
+
+def set_policy(table: Table, chain: str, policy: str) -> Table:
+    """`-P`."""
+    if chain not in table.policies:
+        raise Refused(f"bad built-in chain name `{chain}`")
+    if policy not in {"ACCEPT", "DROP"}:
+        raise Refused(f"bad policy name `{policy}`")
+    return table.model_copy(update={"policies": {**table.policies, chain: policy}})
+
+
+def rename(table: Table, old: str, new: str) -> Table:
+    """`-E`: rules that call the chain follow."""
+    if old in table.policies:
+        raise Refused(f"`{old}` is a base chain")
+    _rules(table, old)
+    if new in table.chains:
+        raise Refused(f"chain `{new}` already exists")
+
+    def renamed(rule: str) -> str:
+        if target_of(rule) != old:
+            return rule
+        return re.sub(rf"(^|\s)(-[jg]) {re.escape(old)}(?=\s|$)", rf"\g<1>\g<2> {new}", rule)
+
+    chains = {
+        new if name == old else name: tuple(renamed(rule) for rule in rules)
+        for name, rules in table.chains.items()
+    }
+    return table.model_copy(update={"chains": chains})

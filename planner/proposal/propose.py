@@ -1,0 +1,85 @@
+"""A proposal laid on a node: its stages now, and the state at each horizon."""
+
+from collections.abc import Iterator, Sequence
+
+from planner.models.horizon import Horizon
+from planner.models.node import NodeState
+from planner.models.proposal import Effect, Fragment, FragmentKind, Outlook, Stage
+from planner.models.source import Gap, Source
+from planner.proposal.acting import acting
+from planner.proposal.fragments import RESTORE_TARGETS
+from planner.proposal.run import run
+from planner.proposal.steps import compile_fragment, stops_at_error
+from planner.proposal.sysctl import at_reboot
+
+RUNNING = ("links", "routes", "policy_rules", "nexthop_objects", "neighbours", "fdb", "rulesets", "native", "ipsets")
+"""What lives in the kernel only: set by commands, it is gone after a reboot unless somebody sets it again."""
+
+
+def propose(node: NodeState, fragments: Sequence[Fragment]) -> Outlook:
+    """What the fragments, applied in the order given, make of the node."""
+    stages: list[Stage] = []
+    gaps: list[Gap] = []
+    state = node
+    for fragment in fragments:
+        for item in _stages(fragment, state):
+            if isinstance(item, Gap):
+                gaps.append(item)
+                continue
+            stages.append(item)
+            gaps.extend(item.gaps)
+            state = item.after
+    effects = tuple(effect for stage in stages for effect in stage.effects)
+    before, after, more, unknown = _horizons(node, state, fragments)
+    return Outlook(
+        node=node.name,
+        before=before,
+        after=after,
+        stages=tuple(stages),
+        effects=(*effects, *more),
+        gaps=(*gaps, *unknown),
+    )
+
+
+def _stages(fragment: Fragment, state: NodeState) -> Iterator[Stage | Gap]:
+    stops = fragment.kind in {FragmentKind.IP_BATCH, FragmentKind.IPSET_RESTORE} or (
+        fragment.kind is FragmentKind.SCRIPT and stops_at_error(fragment.text or "")
+    )
+    for item in compile_fragment(fragment, state):
+        if isinstance(item, Gap):
+            yield item
+            continue
+        stage = run(item, state)
+        if stage.after is state and not stage.effects and not stage.error and not stage.gaps:
+            continue  # what the command sets is set already
+        yield stage
+        state = stage.after
+        if stage.error and stops:
+            source = Source(name=fragment.path, line=item.source.line)
+            reason = "the rest of the file does not run: it stops at the first command that fails"
+            yield Gap(section="proposal", reason=reason, source=source)
+            return
+
+
+def _horizons(
+    node: NodeState, applied: NodeState, fragments: Sequence[Fragment]
+) -> tuple[dict[Horizon, NodeState], dict[Horizon, NodeState], tuple[Effect, ...], tuple[Gap, ...]]:
+    before: dict[Horizon, NodeState] = {}
+    after: dict[Horizon, NodeState] = {}
+    for horizon in (Horizon.NOW, Horizon.NEW_PODS, Horizon.SERVICE_RESTART):
+        before[horizon] = node
+        files = acting(node.files, applied.files, horizon)
+        after[horizon] = applied.model_copy(update={"files": files})
+    boot_before, _ = at_reboot(node, node.files)
+    boot_after, unknown = at_reboot(applied, applied.files)
+    # A value that no file sets and whose default is not known is taken to come back as it was before the change.
+    lost = {key: node.sysctls[key] for key in unknown if key in node.sysctls}
+    before[Horizon.REBOOT] = node.model_copy(update={"sysctls": {**node.sysctls, **boot_before}})
+    persisted = {fragment.target for fragment in fragments if fragment.target in RESTORE_TARGETS}
+    running = {
+        field: getattr(node, field) for field in RUNNING if not (persisted and field == "rulesets")
+    }
+    after[Horizon.REBOOT] = applied.model_copy(
+        update={"sysctls": {**applied.sysctls, **lost, **boot_after}, **running}
+    )
+    return before, after, (), ()
