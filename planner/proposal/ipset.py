@@ -41,7 +41,7 @@ VOLATILE = frozenset({"timeout", "packets", "bytes"})
 """Element options that count or run down."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The tool would refuse."""
 
 
@@ -66,12 +66,12 @@ def run_ipset(command: Command, state: NodeState) -> Outcome:
                 entry = [word for word in split_words(text) if word not in TOLERANT | FLAGS]
                 try:
                     state = _one(state, entry, tolerant=tolerant or "-exist" in text.split())
-                except Refused as refusal:
+                except RefusedError as refusal:
                     error = f"ipset restore: {command.source.name}:{line}: {refusal}"
                     return Outcome(state, gaps=gaps, error="" if unknown else error)
             return Outcome(state, gaps=gaps)
         return Outcome(_one(state, words, tolerant=tolerant), gaps=gaps)
-    except Refused as refusal:
+    except RefusedError as refusal:
         return Outcome(state, gaps=gaps, error="" if unknown else f"ipset: {refusal}")
 
 
@@ -99,7 +99,7 @@ def _find(state: NodeState, name: str) -> IpSet:
     for item in state.ipsets:
         if item.name == name:
             return item
-    raise Refused(f"the set with the given name `{name}` does not exist")
+    raise RefusedError(f"the set with the given name `{name}` does not exist")
 
 
 def _replace(state: NodeState, *changed: IpSet, gone: tuple[str, ...] = ()) -> NodeState:
@@ -125,11 +125,11 @@ def references(state: NodeState, name: str) -> int:
 
 def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
     if not words or words[0] not in ACTIONS:
-        raise Refused(f"unknown command `{' '.join(words[:1])}`")
+        raise RefusedError(f"unknown command `{' '.join(words[:1])}`")
     action, rest = ACTIONS[words[0]], words[1:]
     needed = {"create": 2, "add": 2, "del": 2, "rename": 2, "swap": 2}.get(action, 0)
     if len(rest) < needed:
-        raise Refused(f"`{words[0]}` needs {needed} words")
+        raise RefusedError(f"`{words[0]}` needs {needed} words")
     match action:
         case "create":
             name, kind = rest[0], rest[1]
@@ -138,7 +138,7 @@ def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
             if present is not None:
                 if tolerant and present.type == kind:
                     return state
-                raise Refused(f"set `{name}` cannot be created: it exists already")
+                raise RefusedError(f"set `{name}` cannot be created: it exists already")
             return _replace(state, IpSet(name=name, type=kind, options=options))
         case "add":
             item = _find(state, rest[0])
@@ -146,7 +146,9 @@ def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
             if any(e.split()[0] == added.split()[0] for e in item.elements):
                 if tolerant:
                     return state
-                raise Refused(f"element `{added}` cannot be added to set `{item.name}`: it is there already")
+                raise RefusedError(
+                    f"element `{added}` cannot be added to set `{item.name}`: it is there already"
+                )
             return _replace(
                 state, item.model_copy(update={"elements": tuple(sorted((*item.elements, added)))})
             )
@@ -155,7 +157,9 @@ def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
             gone = element(rest[1:]).split()[0]
             kept = tuple(e for e in item.elements if e.split()[0] != gone)
             if len(kept) == len(item.elements) and not tolerant:
-                raise Refused(f"element `{gone}` cannot be deleted from set `{item.name}`: it is not there")
+                raise RefusedError(
+                    f"element `{gone}` cannot be deleted from set `{item.name}`: it is not there"
+                )
             return _replace(state, item.model_copy(update={"elements": kept}))
         case "flush":
             names = [_find(state, rest[0])] if rest else list(state.ipsets)
@@ -164,12 +168,12 @@ def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
             doomed = [_find(state, rest[0])] if rest else list(state.ipsets)
             for item in doomed:
                 if references(state, item.name):
-                    raise Refused(f"set `{item.name}` cannot be destroyed: it is in use")
+                    raise RefusedError(f"set `{item.name}` cannot be destroyed: it is in use")
             return _replace(state, gone=tuple(item.name for item in doomed))
         case "rename":
             item = _find(state, rest[0])
             if any(other.name == rest[1] for other in state.ipsets):
-                raise Refused(f"set `{rest[1]}` exists already")
+                raise RefusedError(f"set `{rest[1]}` exists already")
             return _replace(state, item.model_copy(update={"name": rest[1]}), gone=(item.name,))
         case "swap":
             first, second = _find(state, rest[0]), _find(state, rest[1])

@@ -12,7 +12,17 @@ from planner.proposal.run import run
 from planner.proposal.steps import compile_fragment, stops_at_error
 from planner.proposal.sysctl import at_reboot
 
-RUNNING = ("links", "routes", "policy_rules", "nexthop_objects", "neighbours", "fdb", "rulesets", "native", "ipsets")
+RUNNING = (
+    "links",
+    "routes",
+    "policy_rules",
+    "nexthop_objects",
+    "neighbours",
+    "fdb",
+    "rulesets",
+    "native",
+    "ipsets",
+)
 """What lives in the kernel only: set by commands, it is gone after a reboot unless somebody sets it again."""
 
 
@@ -76,9 +86,7 @@ def _horizons(
     lost = {key: node.sysctls[key] for key in unknown if key in node.sysctls}
     before[Horizon.REBOOT] = node.model_copy(update={"sysctls": {**node.sysctls, **boot_before}})
     persisted = {fragment.target for fragment in fragments if fragment.target in RESTORE_TARGETS}
-    running = {
-        field: getattr(node, field) for field in RUNNING if not (persisted and field == "rulesets")
-    }
+    running = {field: getattr(node, field) for field in RUNNING if not (persisted and field == "rulesets")}
     after[Horizon.REBOOT] = applied.model_copy(
         update={"sysctls": {**applied.sysctls, **lost, **boot_after}, **running}
     )

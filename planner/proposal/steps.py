@@ -85,8 +85,8 @@ def compile_fragment(fragment: Fragment, state: NodeState) -> Iterator[Compiled]
 
 def _sysctl_file(fragment: Fragment, state: NodeState) -> Iterator[Compiled]:
     """What `sysctl -p FILE` writes: the file's own lines in order. Another file may still win at the next boot."""
-    from planner.parse.sysctl_d import Reader, effective_assignments
     from planner.models.node import ConfigFile
+    from planner.parse.sysctl_d import Reader, effective_assignments
 
     alone = {fragment.target: ConfigFile(text=fragment.text or "")}
     for assignment in effective_assignments(alone, Reader.PROCPS, state.sysctls):
@@ -185,7 +185,7 @@ def _writes_file(piece: Simple, words: tuple[str, ...], source: Source) -> Itera
     text: str | None = None
     if words[0] == "cat" and piece.stdin is not None:
         text = piece.stdin
-    elif words[0] == "echo" and not words[1:2] == ("-e",):
+    elif words[0] == "echo" and words[1:2] != ("-e",):
         text = " ".join(word for word in words[1:] if word != "-n") + "\n"
     if text is None or piece.appends:
         reason = f"not understood: what is written to `{piece.output_file}` depends on the run"

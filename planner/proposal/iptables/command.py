@@ -9,7 +9,7 @@ from planner.models.ruleset import Backend, Family, Ruleset, Table
 from planner.models.source import Gap, Source
 from planner.netfilter.words import join_words
 from planner.proposal.iptables import edit
-from planner.proposal.iptables.edit import Refused
+from planner.proposal.iptables.edit import RefusedError
 from planner.proposal.outcome import Outcome
 
 ACTIONS = {
@@ -72,7 +72,7 @@ def program(argv: tuple[str, ...]) -> tuple[Family, str] | None:
 
 
 def read_call(words: tuple[str, ...]) -> Call:
-    """Words of a command line, or of a line of a restore file. Raises Refused on what the tool refuses."""
+    """Words of a command line, or of a line of a restore file. Raises RefusedError on what the tool refuses."""
     call = Call()
     position = 0
 
@@ -80,7 +80,7 @@ def read_call(words: tuple[str, ...]) -> Call:
         nonlocal position
         position += 1
         if position >= len(words):
-            raise Refused(f"`{words[position - 1]}` needs {what}")
+            raise RefusedError(f"`{words[position - 1]}` needs {what}")
         return words[position]
 
     while position < len(words):
@@ -97,7 +97,7 @@ def read_call(words: tuple[str, ...]) -> Call:
                 if upcoming.isdigit():
                     call.position = int(following("a number"))
         elif word in ACTIONS and ACTIONS[word] not in {"zero", "list"}:
-            raise Refused(f"`{word}` beside another command")
+            raise RefusedError(f"`{word}` beside another command")
         elif word in {"-t", "--table"}:
             call.table = following("a table")
         elif word.startswith("--table="):
@@ -107,9 +107,7 @@ def read_call(words: tuple[str, ...]) -> Call:
         elif word in {"-w", "--wait", "-W", "--wait-interval"}:
             if position + 1 < len(words) and words[position + 1].isdigit():
                 position += 1
-        elif word.startswith(("-w", "--wait=")) and word.lstrip("-wait=").isdigit():
-            pass
-        elif word in QUIET:
+        elif (word.startswith(("-w", "--wait=")) and word.lstrip("-wait=").isdigit()) or word in QUIET:
             pass
         elif word in {"-4", "--ipv4"}:
             call.family = "ip"
@@ -121,14 +119,14 @@ def read_call(words: tuple[str, ...]) -> Call:
             call.rule.append(word)
         position += 1
     if not call.action:
-        raise Refused("no command specified")
+        raise RefusedError("no command specified")
     if call.table not in edit.BASE_CHAINS:
-        raise Refused(f"table `{call.table}` does not exist")
+        raise RefusedError(f"table `{call.table}` does not exist")
     return call
 
 
 def apply_call(table: Table, call: Call, family: str, known: frozenset[str] = frozenset()) -> Table:
-    """The table after one call. Raises Refused."""
+    """The table after one call. Raises RefusedError."""
     rule = ""
     if call.action in {"append", "insert", "replace", "check"} or (
         call.action == "delete" and call.position is None
@@ -144,7 +142,7 @@ def apply_call(table: Table, call: Call, family: str, known: frozenset[str] = fr
             return edit.delete(table, call.chain, call.position if call.position is not None else rule)
         case "replace":
             if call.position is None:
-                raise Refused("-R needs a rule number")
+                raise RefusedError("-R needs a rule number")
             return edit.replace(table, call.chain, call.position, rule)
         case "flush":
             return edit.flush(table, call.chain)
@@ -158,7 +156,7 @@ def apply_call(table: Table, call: Call, family: str, known: frozenset[str] = fr
             return edit.rename(table, call.chain, call.argument)
         case "check":
             if rule not in table.chains.get(call.chain, ()):
-                raise Refused(f"bad rule: no such rule in {call.chain}")
+                raise RefusedError(f"bad rule: no such rule in {call.chain}")
             return table
         case _:
             return table
@@ -214,7 +212,7 @@ def run_iptables(command: Command, state: NodeState) -> Outcome:
         ruleset = state.ruleset(family, backend)
         table = (ruleset.tables.get(call.table) if ruleset else None) or edit.empty_table(call.table)
         changed = apply_call(table, call, family)
-    except Refused as refusal:
+    except RefusedError as refusal:
         if unknown is not None:
             gap = Gap(
                 section=unknown.section,
@@ -246,5 +244,6 @@ def rule_effects(
     policies = before.policies if before is not None else {}
     touched += [chain for chain in after.policies if policies.get(chain) != after.policies[chain]]
     return tuple(
-        Effect(what=f"chain/{name}/{chain}", cause=Cause.PROPOSED, source=source) for chain in sorted(set(touched))
+        Effect(what=f"chain/{name}/{chain}", cause=Cause.PROPOSED, source=source)
+        for chain in sorted(set(touched))
     )

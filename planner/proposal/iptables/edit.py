@@ -1,4 +1,4 @@
-"""The edits that can be made to one table. Each returns a new table or raises `Refused` with the tool's reason."""
+"""The edits that can be made to one table. Each returns a new table or raises `RefusedError` with the tool's reason."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ BASE_CHAINS = {
 }
 STANDARD = frozenset({"ACCEPT", "DROP", "RETURN", "QUEUE"})
 FILTER_ONLY = frozenset({"REJECT"})
-"""Refused outside INPUT, FORWARD, OUTPUT and chains called from there; the kernel checks at load."""
+"""RefusedError outside INPUT, FORWARD, OUTPUT and chains called from there; the kernel checks at load."""
 NAT_ONLY = {
     "DNAT": ("PREROUTING", "OUTPUT"),
     "REDIRECT": ("PREROUTING", "OUTPUT"),
@@ -26,7 +26,7 @@ NAT_ONLY = {
 TARGET = re.compile(r'(?:^|\s)-(?:j|g|-jump|-goto)\s+("[^"]*"|\S+)')
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The tool or the kernel would refuse; the message is what it would say."""
 
 
@@ -53,29 +53,29 @@ def spelled(rule: str, family: str, known: frozenset[str] = frozenset()) -> str:
     try:
         return canonical(rule, family)
     except RuleError as error:
-        raise Refused(str(error)) from error
+        raise RefusedError(str(error)) from error
 
 
 def check_target(table: Table, chain: str, rule: str) -> None:
     """Refuse what the kernel refuses: a call of a chain that is not there, a target in the wrong table."""
     target = target_of(rule)
-    if not target or target in table.chains and target not in table.policies:
+    if not target or (target in table.chains and target not in table.policies):
         return
     if target in table.policies:
-        raise Refused(f"the base chain {target} cannot be called")
+        raise RefusedError(f"the base chain {target} cannot be called")
     if target in STANDARD:
         if target == "DROP" and table.name == "nat":
-            raise Refused('the "nat" table is not intended for filtering: the use of DROP is inhibited')
+            raise RefusedError('the "nat" table is not intended for filtering: the use of DROP is inhibited')
         return
     if re.fullmatch(r"[A-Z][A-Z0-9]*", target) and _is_extension(target):
         if target in FILTER_ONLY and table.name not in {"filter", "security"}:
-            raise Refused(f"{target} is only valid in the filter table")
+            raise RefusedError(f"{target} is only valid in the filter table")
         if target in NAT_ONLY and table.name != "nat":
-            raise Refused(f"{target} is only valid in the nat table")
+            raise RefusedError(f"{target} is only valid in the nat table")
         if target in NAT_ONLY and chain in table.policies and chain not in NAT_ONLY[target]:
-            raise Refused(f"{target} is not valid in {chain}")
+            raise RefusedError(f"{target} is not valid in {chain}")
         return
-    raise Refused(f"chain `{target}` does not exist in table {table.name}")
+    raise RefusedError(f"chain `{target}` does not exist in table {table.name}")
 
 
 def _is_extension(name: str) -> bool:
@@ -84,10 +84,11 @@ def _is_extension(name: str) -> bool:
     return is_target(name)
 
 
-def _rules(table: Table, chain: str) -> tuple[str, ...]:
+def rules_of(table: Table, chain: str) -> tuple[str, ...]:
+    """The rules of a chain that must exist."""
     rules = table.chains.get(chain)
     if rules is None:
-        raise Refused(f"no chain `{chain}` in table {table.name}")
+        raise RefusedError(f"no chain `{chain}` in table {table.name}")
     return rules
 
 
@@ -98,39 +99,39 @@ def with_chain(table: Table, chain: str, rules: tuple[str, ...]) -> Table:
 
 def append(table: Table, chain: str, rule: str) -> Table:
     """`-A`."""
-    rules = _rules(table, chain)
+    rules = rules_of(table, chain)
     check_target(table, chain, rule)
     return with_chain(table, chain, (*rules, rule))
 
 
 def insert(table: Table, chain: str, rule: str, position: int = 1) -> Table:
     """`-I`: 1 is the head."""
-    rules = _rules(table, chain)
+    rules = rules_of(table, chain)
     if not 1 <= position <= len(rules) + 1:
-        raise Refused(f"index of insertion too big: {chain} has {len(rules)} rules")
+        raise RefusedError(f"index of insertion too big: {chain} has {len(rules)} rules")
     check_target(table, chain, rule)
     return with_chain(table, chain, (*rules[: position - 1], rule, *rules[position - 1 :]))
 
 
 def delete(table: Table, chain: str, rule: str | int) -> Table:
     """`-D`, by text (the first that is equal) or by position."""
-    rules = _rules(table, chain)
+    rules = rules_of(table, chain)
     if isinstance(rule, int):
         if not 1 <= rule <= len(rules):
-            raise Refused(f"index of deletion too big: {chain} has {len(rules)} rules")
+            raise RefusedError(f"index of deletion too big: {chain} has {len(rules)} rules")
         position = rule - 1
     elif rule in rules:
         position = rules.index(rule)
     else:
-        raise Refused(f"bad rule: no such rule in {chain}")
+        raise RefusedError(f"bad rule: no such rule in {chain}")
     return with_chain(table, chain, (*rules[:position], *rules[position + 1 :]))
 
 
 def replace(table: Table, chain: str, position: int, rule: str) -> Table:
     """`-R`."""
-    rules = _rules(table, chain)
+    rules = rules_of(table, chain)
     if not 1 <= position <= len(rules):
-        raise Refused(f"index of replacement too big: {chain} has {len(rules)} rules")
+        raise RefusedError(f"index of replacement too big: {chain} has {len(rules)} rules")
     check_target(table, chain, rule)
     return with_chain(table, chain, (*rules[: position - 1], rule, *rules[position:]))
 
@@ -138,7 +139,7 @@ def replace(table: Table, chain: str, position: int, rule: str) -> Table:
 def flush(table: Table, chain: str = "") -> Table:
     """`-F`: policies stay."""
     if chain:
-        _rules(table, chain)
+        rules_of(table, chain)
         return with_chain(table, chain, ())
     return table.model_copy(update={"chains": dict.fromkeys(table.chains, ())})
 
@@ -146,7 +147,7 @@ def flush(table: Table, chain: str = "") -> Table:
 def new_chain(table: Table, chain: str) -> Table:
     """`-N`."""
     if chain in table.chains:
-        raise Refused(f"chain `{chain}` already exists")
+        raise RefusedError(f"chain `{chain}` already exists")
     return with_chain(table, chain, ())
 
 
@@ -166,35 +167,35 @@ def delete_chain(table: Table, chain: str = "") -> Table:
     called = callers(table)
     if chain:
         if chain in table.policies:
-            raise Refused(f"`{chain}` is a base chain")
-        if _rules(table, chain):
-            raise Refused(f"chain `{chain}` is not empty")
+            raise RefusedError(f"`{chain}` is a base chain")
+        if rules_of(table, chain):
+            raise RefusedError(f"chain `{chain}` is not empty")
         if called.get(chain):
-            raise Refused(f"too many links: chain `{chain}` is still called")
+            raise RefusedError(f"too many links: chain `{chain}` is still called")
         return table.model_copy(update={"chains": {n: r for n, r in table.chains.items() if n != chain}})
     user = [name for name in table.chains if name not in table.policies]
     for name in user:
         if table.chains[name] or called.get(name):
-            raise Refused(f"too many links: chain `{name}` is in use")
+            raise RefusedError(f"too many links: chain `{name}` is in use")
     return table.model_copy(update={"chains": {n: r for n, r in table.chains.items() if n in table.policies}})
 
 
 def set_policy(table: Table, chain: str, policy: str) -> Table:
     """`-P`."""
     if chain not in table.policies:
-        raise Refused(f"bad built-in chain name `{chain}`")
+        raise RefusedError(f"bad built-in chain name `{chain}`")
     if policy not in {"ACCEPT", "DROP"}:
-        raise Refused(f"bad policy name `{policy}`")
+        raise RefusedError(f"bad policy name `{policy}`")
     return table.model_copy(update={"policies": {**table.policies, chain: policy}})
 
 
 def rename(table: Table, old: str, new: str) -> Table:
     """`-E`: rules that call the chain follow."""
     if old in table.policies:
-        raise Refused(f"`{old}` is a base chain")
-    _rules(table, old)
+        raise RefusedError(f"`{old}` is a base chain")
+    rules_of(table, old)
     if new in table.chains:
-        raise Refused(f"chain `{new}` already exists")
+        raise RefusedError(f"chain `{new}` already exists")
 
     def renamed(rule: str) -> str:
         if target_of(rule) != old:

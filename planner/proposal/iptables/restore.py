@@ -25,7 +25,7 @@ from planner.proposal.iptables.command import (
     rule_effects,
     with_table,
 )
-from planner.proposal.iptables.edit import Refused
+from planner.proposal.iptables.edit import RefusedError
 from planner.proposal.outcome import Outcome
 
 
@@ -91,8 +91,8 @@ def _restore_table(
             line = chain.line
             table = _declare(table, chain.name, chain.policy, noflush=noflush)
         table, lines = _run_lines(table, section, family, backend, present, command.source.name)
-    except (Refused, _At) as refusal:
-        at = refusal.line if isinstance(refusal, _At) else line
+    except (RefusedError, _RefusedAtError) as refusal:
+        at = refusal.line if isinstance(refusal, _RefusedAtError) else line
         where = f"{command.source.name}:{at}" if at else command.source.name
         message = f"{command.argv[0]}: {where}: {refusal}; table {section.name} stays as it was"
         return replace(outcome, gaps=gaps, error=message)
@@ -106,7 +106,7 @@ def _restore_table(
     return replace(outcome, state=state, gaps=gaps, effects=(*outcome.effects, *effects, *lines))
 
 
-class _At(Refused):
+class _RefusedAtError(RefusedError):
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
         self.line = line
@@ -115,7 +115,7 @@ class _At(Refused):
 def start_table(name: str, present: Table | None, backend: Backend, *, noflush: bool) -> Table:
     """What the file's lines are laid on."""
     if name not in edit.BASE_CHAINS:
-        raise Refused(f"table `{name}` does not exist")
+        raise RefusedError(f"table `{name}` does not exist")
     if noflush:
         return present or edit.empty_table(name)
     empty = edit.empty_table(name)
@@ -128,9 +128,9 @@ def _declare(table: Table, chain: str, policy: str, *, noflush: bool) -> Table:
     if chain in table.policies:
         return edit.set_policy(table, chain, policy) if policy not in {"", "-"} else table
     if policy not in {"", "-"}:
-        raise Refused(f"`{chain}` is no base chain of table {table.name} and has no policy")
+        raise RefusedError(f"`{chain}` is no base chain of table {table.name} and has no policy")
     if chain in table.chains and not noflush:
-        raise Refused(f"chain `{chain}` is declared twice")
+        raise RefusedError(f"chain `{chain}` is declared twice")
     return edit.with_chain(table, chain, ())
 
 
@@ -153,9 +153,7 @@ def _run_lines(
         try:
             if entry.appends_to is not None:
                 if entry.appends_to not in chains:
-                    if entry.appends_to not in table.chains:
-                        raise Refused(f"no chain `{entry.appends_to}` in table {table.name}")
-                    chains[entry.appends_to] = list(table.chains[entry.appends_to])
+                    chains[entry.appends_to] = list(edit.rules_of(table, entry.appends_to))
                 rule = edit.spelled(entry.text, family, known)
                 edit.check_target(table, entry.appends_to, rule)
                 chains[entry.appends_to].append(rule)
@@ -169,6 +167,6 @@ def _run_lines(
             table = apply_call(table, read_call(split_words(entry.text)), family, known)
             source = Source(name=name, line=entry.line)
             effects.extend(rule_effects(before, table, family, backend, source))
-        except Refused as refusal:
-            raise _At(str(refusal), entry.line) from refusal
+        except RefusedError as refusal:
+            raise _RefusedAtError(str(refusal), entry.line) from refusal
     return settle(table), tuple(effects)

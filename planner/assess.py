@@ -1,0 +1,147 @@
+"""`assess()` is the program: snapshot and proposal in, assessment out. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from planner import __version__
+from planner.changes import changes_of, drift_of
+from planner.cohorts import cohorts
+from planner.models.assessment import Assessment, Cohort, ScoredChange, ScoredFinding
+from planner.models.change import Change
+from planner.models.finding import Finding, Level
+from planner.models.horizon import Horizon
+from planner.models.node import NodeState
+from planner.models.plan import Plan
+from planner.models.proposal import Fragment, Outlook
+from planner.models.score import Score
+from planner.models.snapshot import Snapshot
+from planner.models.source import Gap
+from planner.models.topology import Topology
+from planner.plan.build import build_plan
+from planner.proposal.propose import propose
+from planner.risks.catalogue import described, find
+from planner.risks.risk import Review
+from planner.scoring.score import score_change, score_finding
+from planner.topology.derive import derive_topology
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What the stages make of one cohort's representative."""
+
+    cohort: Cohort
+    node: NodeState
+    outlook: Outlook
+    topology: Topology
+    changes: tuple[Change, ...]
+    findings: tuple[Finding, ...]
+    plan: Plan
+
+
+def assess(
+    snapshot: Snapshot, fragments: Sequence[Fragment], *, title: str = "", growth: float = 5.0
+) -> Assessment:
+    """Everything found about one proposal: changes, findings, scores and plans, loudest first.
+
+    `growth` is the factor by which the usage in the snapshot may grow before a limit must not bind.
+    """
+    reviewed = [review_cohort(cohort, snapshot, fragments, growth) for cohort in cohorts(snapshot)]
+    total = len(snapshot.nodes)
+    findings: list[ScoredFinding] = []
+    changes: list[tuple[Change, list[int], Score]] = []
+    for part in reviewed:
+        changes.extend(_scored(part, snapshot, total, findings))
+    order = sorted(range(len(findings)), key=lambda i: _finding_rank(findings[i]))
+    place = {old: new for new, old in enumerate(order)}
+    ranked = sorted(changes, key=_change_rank)
+    used = {scored.finding.risk for scored in findings}
+    return Assessment(
+        netchange=__version__,
+        taken_at=snapshot.taken_at,
+        title=title,
+        level=max((score.level for _, _, score in changes), default=Level.NONE),
+        fragments=tuple(fragments),
+        nodes=tuple(sorted(node.name for node in snapshot.nodes)),
+        cohorts=tuple(part.cohort for part in reviewed),
+        topologies=tuple(part.topology for part in reviewed),
+        changes=tuple(
+            ScoredChange(change=change, score=score, findings=tuple(sorted(place[i] for i in numbers)))
+            for change, numbers, score in ranked
+        ),
+        findings=tuple(findings[i] for i in order),
+        preexisting=tuple(f for part in reviewed for f in part.findings if f.preexisting),
+        drift=tuple(change for part in reviewed for change in drift_of(part.node, part.outlook)),
+        effects=tuple(effect for part in reviewed for effect in part.outlook.effects),
+        gaps=tuple(dict.fromkeys(gap for part in reviewed for gap in _gaps(part))),
+        catalogue=described(sorted(used)),
+        plans=tuple(part.plan for part in reviewed),
+    )
+
+
+def review_cohort(
+    cohort: Cohort, snapshot: Snapshot, fragments: Sequence[Fragment], growth: float
+) -> Reviewed:
+    """The stages, in order, for the node that represents a cohort."""
+    node = next(state for state in snapshot.nodes if state.name == cohort.representative)
+    outlook = propose(node, fragments)
+    topology = derive_topology(node, snapshot.cluster)
+    changes = changes_of(outlook, {fragment.target: fragment for fragment in fragments if fragment.target})
+    after: dict[Horizon, Topology] = {}
+
+    def review_for(change: Change) -> Review:
+        horizon = change.horizon
+        if horizon not in after:
+            after[horizon] = derive_topology(outlook.after[horizon], snapshot.cluster)
+        return Review(
+            before=outlook.before[horizon],
+            after=outlook.after[horizon],
+            topology=topology,
+            topology_after=after[horizon],
+            outlook=outlook,
+            changes=changes,
+            cluster=snapshot.cluster,
+            growth=growth,
+        )
+
+    findings = find(changes, review_for)
+    plan = build_plan(outlook, topology=topology, cluster=snapshot.cluster)
+    return Reviewed(cohort, node, outlook, topology, changes, findings, plan)
+
+
+def _scored(
+    part: Reviewed, snapshot: Snapshot, total: int, findings: list[ScoredFinding]
+) -> Iterator[tuple[Change, list[int], Score]]:
+    """Scores of one cohort; its findings are added to `findings`, whose positions the changes name."""
+    about: dict[int, list[int]] = {}
+    positions = {id(change): number for number, change in enumerate(part.changes)}
+    for finding in part.findings:
+        if finding.preexisting:
+            continue
+        score = score_finding(
+            finding, node=part.node, cluster=snapshot.cluster, topology=part.topology, nodes_total=total
+        )
+        blast = score.blast.model_copy(update={"nodes": part.cohort.nodes})
+        findings.append(ScoredFinding(finding=finding, score=score.model_copy(update={"blast": blast})))
+        for change in (finding.change, *finding.related):
+            number = positions.get(id(change))
+            if number is None:
+                number = next((n for n, other in enumerate(part.changes) if other == change), None)
+            if number is not None:
+                about.setdefault(number, []).append(len(findings) - 1)
+    for number, change in enumerate(part.changes):
+        numbers = sorted(set(about.get(number, [])))
+        yield change, numbers, score_change(change, [findings[i].score for i in numbers])
+
+
+def _finding_rank(scored: ScoredFinding) -> tuple[object, ...]:
+    finding, score = scored.finding, scored.score
+    return (-score.level, -score.number, score.onset, finding.change.node, finding.risk, finding.message)
+
+
+def _change_rank(item: tuple[Change, list[int], Score]) -> tuple[object, ...]:
+    change, _, score = item
+    return (-score.level, -score.number, change.horizon, change.node, change.kind, change.model_dump_json())
+
+
+def _gaps(part: Reviewed) -> tuple[Gap, ...]:
+    return (*part.node.gaps, *part.outlook.gaps)
