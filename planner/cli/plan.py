@@ -1,0 +1,136 @@
+"""`netchange plan`: what a proposal does, how risky it is, and how to take it back."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planner.cli.inputs import fragments, load_state
+from planner.cli.output import note, progress, write
+from planner.cli.printing import Format, print_assessment
+from planner.errors import NetchangeError
+
+if TYPE_CHECKING:
+    from planner.models.assessment import Assessment
+
+
+class Kind(StrEnum):
+    """Words of `--as`; equal to `FragmentKind`, which is not imported for `--help`. A test keeps them equal."""
+
+    SYSCTL = "sysctl"
+    IPTABLES_RESTORE = "iptables-restore"
+    IP6TABLES_RESTORE = "ip6tables-restore"
+    SCRIPT = "script"
+    IP_BATCH = "ip-batch"
+    IPSET_RESTORE = "ipset-restore"
+    CNI = "cni"
+    KUBELET = "kubelet"
+    FILE = "file"
+
+
+class Gate(StrEnum):
+    """Words of `--gate`."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+def plan(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Proposed files or directories, in the order they are applied; or one snapshot."),
+    ],
+    before: Annotated[Path, typer.Option("--before", help="Snapshot or bundle of the present state.")],
+    kind: Annotated[
+        Kind | None, typer.Option("--as", help="Kind of the files, where path and content do not tell it.")
+    ] = None,
+    noflush: Annotated[
+        bool, typer.Option("--noflush", help="iptables-restore files are applied with --noflush.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Directory for assessment.json, apply.sh and rollback.sh.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.TERMINAL,
+    title: Annotated[str, typer.Option("--title", help="What the change is for.")] = "",
+    growth: Annotated[
+        float, typer.Option("--growth", min=1.0, help="Limits must hold for today's usage times this.")
+    ] = 5.0,
+    full: Annotated[bool, typer.Option("--full", help="Print every line of every list.")] = False,
+    gate: Annotated[Gate | None, typer.Option("--gate", help="Exit with 3 at this level or above.")] = None,
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 2 when anything changes.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 4 when something could not be read or decided.")
+    ] = False,
+) -> None:
+    """Plan a change: what it does to packets, pods and people, how risky, and the way back."""
+    with progress("planning"):
+        assessment = _assess(files, before, kind, noflush=noflush, title=title, growth=growth)
+    if out is not None:
+        _write_out(out, assessment)
+    print_assessment(assessment, form, full=full)
+    raise typer.Exit(_exit_code(assessment, gate, detailed=detailed, strict=strict))
+
+
+def _assess(
+    files: list[Path], before: Path, kind: "Kind | None", *, noflush: bool, title: str, growth: float
+) -> "Assessment":
+    from planner.assess import assess, assess_snapshots
+    from planner.cli.inputs import is_snapshot
+    from planner.collect.store import read_file
+    from planner.models.proposal import FragmentKind
+
+    snapshot = load_state(before)
+    if (
+        len(files) == 1
+        and kind is None
+        and files[0].is_file()
+        and is_snapshot(read_file(files[0], limit=1 << 32))
+    ):
+        if noflush:
+            raise NetchangeError(
+                reference="options-contradict",
+                message="`--noflush` goes with iptables-restore files, and the proposal is a snapshot",
+                hint="leave `--noflush` out",
+            )
+        return assess_snapshots(
+            snapshot, load_state(files[0]), name=str(files[0]), title=title, growth=growth
+        )
+    chosen: FragmentKind | None = FragmentKind(kind.value) if kind is not None else None
+    return assess(snapshot, fragments(files, kind=chosen, noflush=noflush), title=title, growth=growth)
+
+
+def _write_out(out: Path, assessment: "Assessment") -> None:
+    from planner.plan.scripts import emit_apply, emit_rollback
+    from planner.report.saved import dump
+
+    if out.exists() and not out.is_dir():
+        raise NetchangeError(
+            reference="out-not-directory",
+            message=f"`{out}` is not a directory",
+            hint="give `--out` a directory; it is made when it does not exist",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    write(out / "assessment.json", dump(assessment))
+    single = len(assessment.plans) == 1
+    for plan_of_node in assessment.plans:
+        where = out if single else out / plan_of_node.node.replace("/", "_")
+        where.mkdir(exist_ok=True)
+        write(where / "apply.sh", emit_apply(plan_of_node).encode(), executable=True)
+        write(where / "rollback.sh", emit_rollback(plan_of_node).encode(), executable=True)
+    note(f"wrote assessment.json, apply.sh and rollback.sh to {out}")
+
+
+def _exit_code(assessment: "Assessment", gate: "Gate | None", *, detailed: bool, strict: bool) -> int:
+    from planner.models.finding import Confidence, Level
+
+    if gate is not None and assessment.level >= Level[gate.value.upper()]:
+        return 3
+    undecided = any(scored.finding.confidence is Confidence.UNKNOWN for scored in assessment.findings)
+    if strict and (assessment.gaps or undecided):
+        return 4
+    return 2 if detailed and assessment.changes else 0
