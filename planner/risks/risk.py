@@ -37,7 +37,9 @@ class Review:
         return self.outlook.before[horizon], self.outlook.after[horizon]
 
 
-@dataclass(frozen=True, slots=True)
+# Without slots: `Risk[Kind](…)` makes typing set an attribute, which a frozen class with slots refuses with a TypeError
+# (python/cpython, Lib/typing.py, _BaseGenericAlias.__call__ only expects an AttributeError).
+@dataclass(frozen=True)
 class Risk(Generic[C]):
     """One thing that is known to go wrong. Declared once, as `RISK`, in a module of its own."""
 

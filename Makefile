@@ -1,0 +1,51 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types imports unit kernel soak bench coverage schemas docs clean
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+## demo: plan a shipped three-file pull request against a shipped snapshot of a Kubernetes node
+demo: $(STAMP)
+	$(BIN)/netchange plan --before docs/demo/node.json.gz docs/demo/pull-request
+
+## test: the whole suite; kernel tests are skipped with one loud line where the machine does not allow them
+test: lint types imports unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP)
+	$(BIN)/pytest -n auto --dist loadfile
+
+kernel: $(STAMP)
+	$(BIN)/pytest -n auto --dist loadfile tests/kernel
+
+coverage: $(STAMP)
+	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.run
+
+## schemas, docs: write the generated files again; a test keeps them current
+schemas: $(STAMP)
+	$(BIN)/python -m planner.schemas
+
+docs: $(STAMP)
+	$(BIN)/python -m planner.reference
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage build dist *.egg-info
