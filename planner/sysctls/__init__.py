@@ -1,0 +1,1 @@
+"""The language of sysctls: how keys are named, how the kernel reads numbers, and what is known of each key."""
