@@ -1,0 +1,1 @@
+"""Limits of tables and pools, against what is used of them."""

@@ -1,0 +1,1 @@
+"""Risks of the container network configuration in /etc/cni/net.d."""

@@ -1,0 +1,1 @@
+"""Risks of changes to links and their addresses."""

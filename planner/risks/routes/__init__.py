@@ -1,0 +1,1 @@
+"""Risks of changes to routes and policy rules, judged by their structure."""

@@ -1,0 +1,123 @@
+"""A score for each finding and for each change: level, number and a sentence for every part."""
+
+from collections.abc import Sequence
+from math import log10
+from typing import assert_never
+
+from planner.models.change import Change, FileChange, SysctlChange
+from planner.models.cluster import Cluster
+from planner.models.finding import Confidence, Finding, Level, Reversibility
+from planner.models.node import NodeState
+from planner.models.score import BlastRadius, Score
+from planner.models.topology import Topology
+from planner.models.traffic import TrafficClass
+from planner.scoring.blast import blast_radius, pods_with_addresses
+from planner.scoring.table import BANDS, Facts, decide
+
+STRUCTURAL = frozenset({"rule", "chain", "chain-policy", "nft-table", "ipset", "route", "policy-rule"})
+"""Kinds of change for which the catalogue speaks unless it is proven that nothing happens."""
+
+
+def score_finding(
+    finding: Finding,
+    *,
+    node: NodeState,
+    cluster: Cluster | None,
+    topology: Topology,
+    nodes_total: int,
+) -> Score:
+    """Level by the table, number by the blast radius, a sentence for each component."""
+    blast = blast_radius(finding, node=node, cluster=cluster, topology=topology, nodes_total=nodes_total)
+    on_node = topology.pods if cluster is None else len(pods_with_addresses(node.name, cluster))
+    statement = decide(Facts(finding=finding, blast=blast, pods_on_node=on_node))
+    return Score(
+        level=statement.level,
+        number=_number(statement.level, blast),
+        blast=blast,
+        confidence=finding.confidence,
+        onset=finding.onset,
+        reversibility=finding.reversibility,
+        why={
+            "level": statement.words,
+            "blast": blast.sentence,
+            "confidence": _sure(finding),
+            "onset": f"It bites {finding.onset.words}.",
+            "reversibility": _back(finding),
+        },
+    )
+
+
+def score_change(change: Change, scores: Sequence[Score]) -> Score:
+    """The loudest of what was found about a change, or what silence about it means."""
+    if scores:
+        return max(scores, key=lambda score: (score.level, score.number, -score.onset))
+    proven, because = _silence(change)
+    level = Level.NONE if proven else Level.LOW
+    return Score(
+        level=level,
+        number=BANDS[level][0],
+        blast=BlastRadius(nodes=(change.node,), sentence=f"No traffic class of {change.node} is lost."),
+        confidence=Confidence.PROVEN if proven else Confidence.LIKELY,
+        onset=change.horizon,
+        reversibility=Reversibility.FULL,
+        why={
+            "level": because,
+            "blast": f"No traffic class of {change.node} is lost.",
+            "confidence": _PROVEN if proven else _LIKELY,
+            "onset": f"It shows {change.horizon.words}.",
+            "reversibility": _FULL,
+        },
+    )
+
+
+_PROVEN = "It follows from the recorded state and documented or measured kernel behaviour."
+_LIKELY = "It needs something that the snapshot does not show and that usually holds."
+_FULL = "The inverse change restores everything."
+
+
+def _number(level: Level, blast: BlastRadius) -> float:
+    """Place in the level's band: by counted pods (1,000 fill it), then by the number of traffic classes.
+
+    An unknown count stands where a full node of 110 pods (the kubelet's default) would.
+    """
+    low, high = BANDS[level]
+    pods = 110 if blast.pods is None else blast.pods
+    place = 0.7 * min(1.0, log10(1 + pods) / 3) + 0.3 * len(blast.traffic) / len(TrafficClass)
+    return round(low + (high - low) * place, 1)
+
+
+def _silence(change: Change) -> tuple[bool, str]:
+    """Whether no finding means proven harmless, and the sentence that says so."""
+    if change.kind in STRUCTURAL:
+        return True, "No packet changes its fate: nothing reaches what differs, or both mean the same."
+    if isinstance(change, FileChange) and change.equivalent:
+        return True, "Its program reads both texts alike."
+    if isinstance(change, SysctlChange) and not change.key.startswith("net."):
+        return True, "The key is not one of the network's."
+    return False, "No risk of the catalogue applies; that is not a proof that nothing happens."
+
+
+def _sure(finding: Finding) -> str:
+    match finding.confidence:
+        case Confidence.PROVEN:
+            return _PROVEN
+        case Confidence.LIKELY:
+            return _LIKELY
+        case Confidence.UNKNOWN:
+            return f"It cannot be decided: {finding.unknown_because or 'the reason was not given'}."
+        case _:
+            assert_never(finding.confidence)
+
+
+def _back(finding: Finding) -> str:
+    if finding.undo:
+        return finding.undo
+    match finding.reversibility:
+        case Reversibility.FULL:
+            return _FULL
+        case Reversibility.WITH_LOSS:
+            return "The state returns; live connections, leases or caches do not."
+        case Reversibility.NONE:
+            return "The written undo does not reach everything that changed."
+        case _:
+            assert_never(finding.reversibility)
