@@ -96,7 +96,8 @@ class Assignment:
     key: str
     value: str
     source: Source
-    tolerate: bool = False
+    ignore_errors: bool = False
+    """Written with a leading minus: failures are not reported."""
     pattern: str = ""
     """The glob it came from; empty for an explicit line."""
 

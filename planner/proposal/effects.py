@@ -1,6 +1,6 @@
 """What the kernel changes by itself when a sysctl is written: copies, twins, addresses and routes that go."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
@@ -10,9 +10,9 @@ from planner.models.node import NodeState
 from planner.models.proposal import Effect
 from planner.models.route import LOCAL, MAIN, NextHop, Route
 from planner.models.source import Gap, Source
-from planner.sysctls.catalogue import Template, lookup
 from planner.sysctls.names import ALL, DEFAULT, LinkKey, conf, link_key
 from planner.sysctls.numbers import number, same_value
+from planner.sysctls.reach import may_be_reached
 
 FORWARDING_COPIED = "a write that changes net.ipv4.ip_forward is copied to every link and to conf.default"
 V6_COPIED = frozenset({"forwarding", "disable_ipv6", "addr_gen_mode", "ignore_routes_with_linkdown"})
@@ -110,39 +110,6 @@ def _ip_forward(draft: Draft, key: str, before: str, after: str, source: Source)
     )
     for copy in (conf("ipv4", DEFAULT, "forwarding"), *draft.of_links("ipv4", "forwarding")):
         _kernel(draft, copy, after, source, FORWARDING_COPIED)
-
-
-def unaddressed(link: Link | None) -> bool:
-    """Whether a link has no IPv4 address. A link that is not known counts as addressed only if it is lo."""
-    return link is None or not any(address.family == "ip" for address in link.addresses)
-
-
-def may_be_reached(
-    state: NodeState, parts: LinkKey, default_before: str, default_after: str
-) -> Iterator[tuple[str, str]]:
-    """Keys of existing links that a write to `conf.default` may reach, with their value before it.
-
-    net/ipv4/devinet.c devinet_copy_dflt_conf() and net/core/neighbour.c neigh_copy_dflt_parms() copy to links on
-    which the knob was never written. The kernel does not show that bit, but two things are visible: adding an
-    IPv4 address sets the bit of every knob, and a link whose bit is clear always holds the value of `default`.
-    """
-    fact = lookup(str(parts))
-    if parts.link != DEFAULT or fact is None:
-        return
-    if fact.template not in {Template.IPV4_DEFAULT_COPIES, Template.NEIGHBOUR} or (
-        fact.template is Template.NEIGHBOUR and parts.family != "ipv4"
-    ):
-        return
-    if same_value(default_before, default_after):
-        return
-    links = {link.name: link for link in state.links}
-    for name in sorted(links):
-        if name == "lo" or not unaddressed(links[name]):
-            continue
-        key = str(LinkKey(parts.family, parts.group, name, parts.knob))
-        own = state.sysctls.get(key)
-        if own is not None and same_value(own, default_before):
-            yield key, own
 
 
 def _reach_unaddressed(draft: Draft, parts: LinkKey, before: str, after: str, source: Source) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from planner.models.change import Cause
 from planner.models.node import ConfigFile, NodeState
@@ -105,7 +106,7 @@ def apply_sysctl_file(
         if skip_equal and draft.sysctls.get(assignment.key) == normalise_value(assignment.value):
             continue
         _write(draft, assignment.key, assignment.value, source=assignment.source)
-        if not assignment.tolerate:
+        if not assignment.ignore_errors:
             errors += [f"{assignment.source}: {error}" for error in draft.errors]
         draft.errors.clear()
     return Outcome(draft.finished(), tuple(draft.effects), tuple(draft.gaps), "; ".join(errors))
@@ -272,8 +273,7 @@ def _rounded(sysctls: Mapping[str, str], key: str, value: int) -> int:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class AfterReboot:
+class AfterReboot(NamedTuple):
     """What the keys of a node hold after a reboot, before any agent writes to them."""
 
     values: dict[str, str]

@@ -7,9 +7,9 @@ from namespace import Namespace
 from sysctl_lab import links, routes6, state, values, write, write_many
 
 from planner.models.source import Source
-from planner.proposal.effects import may_be_reached
 from planner.proposal.sysctl import write_sysctl
 from planner.sysctls.names import link_key
+from planner.sysctls.reach import may_be_reached
 
 HERE = Source(name="test")
 SETUP = """
