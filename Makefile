@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types imports unit kernel soak bench coverage schemas docs clean
+.PHONY: demo test lint types imports unit kernel soak bench coverage generated clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -40,12 +40,10 @@ coverage: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
 
-## schemas, docs: write the generated files again; a test keeps them current
-schemas: $(STAMP)
-	$(BIN)/python -m planner.schemas
+## generated: write schemas/ and docs/reference/ again; a test keeps them current
+generated: $(STAMP)
+	$(BIN)/python docs/generate.py
 
-docs: $(STAMP)
-	$(BIN)/python -m planner.reference
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis htmlcov .coverage build dist *.egg-info

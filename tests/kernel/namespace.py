@@ -45,6 +45,13 @@ class Namespace:
         """Command prefix that runs what follows inside."""
         return ["nsenter", "--target", str(self.pid), "--net", "--mount", "--pid"]
 
+    def wire(self, link: str, other: "Namespace", peer: str, *options: str) -> None:
+        """A veth pair whose other end lies in another namespace, as a pod's does."""
+        # Only the network is entered: `netns PID` is looked up in the /proc of whoever runs `ip`.
+        enter = ["nsenter", f"--net=/proc/{self.pid}/ns/net"]
+        made = ["ip", "link", "add", link, *options, "type", "veth", "peer", "name", peer, "netns", str(other.pid)]
+        subprocess.run([*enter, *made], check=True, capture_output=True, timeout=60)
+
     def run(self, argv: Sequence[str], *, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command inside."""
         result = subprocess.run(
