@@ -30,7 +30,7 @@ def restore_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], .
     """
     common = sorted(set(have.sysctls) & set(want.sysctls))
     differs = {k for k in common if not same_value(have.sysctls[k], want.sysctls[k]) and _writable(k, common)}
-    disturbed = set(_disturbed(differs, have, want))
+    disturbed = set(_disturbed(differs, want))
     wanted = differs | disturbed
     ordered = sorted(wanted, key=lambda key: (_rank(key), key))
     return tuple((key, want.sysctls[key]) for key in _bounded_in_order(ordered, have, want))
@@ -65,7 +65,7 @@ def _rank(key: str) -> int:
     return 4 if parts.link == DEFAULT else 6
 
 
-def _disturbed(differs: set[str], have: NodeState, want: NodeState) -> Iterator[str]:
+def _disturbed(differs: set[str], want: NodeState) -> Iterator[str]:
     """Keys that already are, or would be, right, and that one of the writes changes."""
     links = sorted({p.link for k in want.sysctls if (p := link_key(k)) is not None and p.real})
     for key in sorted(differs):
@@ -89,7 +89,6 @@ def _disturbed(differs: set[str], have: NodeState, want: NodeState) -> Iterator[
         elif parts.knob == "stable_secret":
             targets = links if parts.link == DEFAULT else [parts.link]
             yield from _unlike(want, [conf("ipv6", x, "addr_gen_mode") for x in targets], "2")
-    # force_forwarding is cleared when forwarding goes off and must be written after it.
 
 
 def _unlike(want: NodeState, keys: list[str], value: str) -> Iterator[str]:

@@ -54,8 +54,6 @@ def normalise_key(text: str) -> str:
     swapped (systemd src/basic/sysctl-util.c sysctl_normalize(); procps does the same).
     """
     text = text.strip(" \t\r\n\f\v").lstrip("/")
-    if text.startswith("proc/sys/"):
-        text = text.removeprefix("proc/sys/")
     for character in text:
         if character == "/":
             return text.translate(_SWAP)

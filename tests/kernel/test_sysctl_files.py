@@ -63,7 +63,10 @@ KEY = "net.ipv4.tcp_retries2"
 V0 = "net.ipv4.conf.v0.rp_filter"
 V1 = "net.ipv4.conf.v1.rp_filter"
 CASES: dict[str, dict[str, ConfigFile]] = {
-    "a later name wins": {"/etc/sysctl.d/10-a.conf": text(f"{KEY}=10"), "/usr/lib/sysctl.d/9-b.conf": text(f"{KEY}=9")},
+    "a later name wins": {
+        "/etc/sysctl.d/10-a.conf": text(f"{KEY}=10"),
+        "/usr/lib/sysctl.d/9-b.conf": text(f"{KEY}=9"),
+    },
     "capitals first": {"/etc/sysctl.d/Z.conf": text(f"{KEY}=10"), "/etc/sysctl.d/a.conf": text(f"{KEY}=9")},
     "the stronger directory replaces": {
         "/etc/sysctl.d/50.conf": text("# nothing"),
@@ -90,7 +93,9 @@ CASES: dict[str, dict[str, ConfigFile]] = {
     "a comment without a blank": {"/etc/sysctl.d/50.conf": text(f"{KEY}=11#note\n")},
     "words are no numbers": {"/etc/sysctl.d/50.conf": text(f'{KEY}=true\n{KEY}="9"\n')},
     "bases": {"/etc/sysctl.d/50.conf": text(f"{KEY}=0x10\nnet.ipv4.tcp_retries1=010\n")},
-    "short vector": {"/etc/sysctl.d/50.conf": text("net.ipv4.tcp_rmem = 5000\nnet.ipv4.tcp_wmem=1\t2  3 4\n")},
+    "short vector": {
+        "/etc/sysctl.d/50.conf": text("net.ipv4.tcp_rmem = 5000\nnet.ipv4.tcp_wmem=1\t2  3 4\n")
+    },
     "no assignment": {"/etc/sysctl.d/50.conf": text(f"{KEY}\n{KEY}=\n{KEY} 9\nnet.ipv4.tcp_retries1 = 4\n")},
     "no continuation": {"/etc/sysctl.d/50.conf": text(f"{KEY} = \\\n9\n")},
     "carriage returns": {"/etc/sysctl.d/50.conf": text(f"{KEY} = 9\r\nnet.ipv4.tcp_retries1=4\r\n")},
@@ -98,18 +103,30 @@ CASES: dict[str, dict[str, ConfigFile]] = {
     "no-break space": {"/etc/sysctl.d/50.conf": text(f"{KEY}\u00a0= 9\n\u00a0{KEY}=9\n")},
     "tolerated": {"/etc/sysctl.d/50.conf": text(f"-{KEY}=9\n-net.ipv4.no_such=1\nnet.ipv4.tcp_retries1=4")},
     "tolerated with a blank": {"/etc/sysctl.d/50.conf": text(f"- {KEY} = 9\n")},
-    "slashes": {"/etc/sysctl.d/50.conf": text("net/ipv4/conf/v0.100/rp_filter=2\n/net/ipv4/tcp_retries2=9\n")},
-    "a dot in a name": {"/etc/sysctl.d/50.conf": text("net.ipv4.conf.v0/100.rp_filter=2\nnet.ipv4.conf.v0.100.arp_ignore=1")},
+    "slashes": {
+        "/etc/sysctl.d/50.conf": text("net/ipv4/conf/v0.100/rp_filter=2\n/net/ipv4/tcp_retries2=9\n")
+    },
+    "a dot in a name": {
+        "/etc/sysctl.d/50.conf": text("net.ipv4.conf.v0/100.rp_filter=2\nnet.ipv4.conf.v0.100.arp_ignore=1")
+    },
     "mixed separators": {"/etc/sysctl.d/50.conf": text("net.ipv4/tcp_retries2=9\nnet/ipv4.tcp_retries1=4\n")},
-    "proc prefix": {"/etc/sysctl.d/50.conf": text("/proc/sys/net/ipv4/tcp_retries2=9\nproc.sys.net.ipv4.tcp_retries1=4")},
+    "proc prefix": {
+        "/etc/sysctl.d/50.conf": text("/proc/sys/net/ipv4/tcp_retries2=9\nproc.sys.net.ipv4.tcp_retries1=4")
+    },
     "glob": {"/etc/sysctl.d/50.conf": text("net.ipv4.conf.*.rp_filter=2\n")},
     "glob and an explicit line before": {
         "/etc/sysctl.d/10.conf": text(f"{V0}=1"),
         "/etc/sysctl.d/50.conf": text("net.ipv4.conf.*.rp_filter=2\n"),
     },
-    "glob and an explicit line after": {"/etc/sysctl.d/50.conf": text(f"net.ipv4.conf.*.rp_filter=2\n{V0}=1")},
-    "glob and an exclusion": {"/etc/sysctl.d/50.conf": text(f"net.ipv4.conf.*.rp_filter=2\n-net.ipv4.conf.all.rp_filter\n-{V0}")},
-    "glob and an excluded glob": {"/etc/sysctl.d/50.conf": text("net.ipv4.conf.*.rp_filter=2\n-net.ipv4.conf.v*.rp_filter")},
+    "glob and an explicit line after": {
+        "/etc/sysctl.d/50.conf": text(f"net.ipv4.conf.*.rp_filter=2\n{V0}=1")
+    },
+    "glob and an exclusion": {
+        "/etc/sysctl.d/50.conf": text(f"net.ipv4.conf.*.rp_filter=2\n-net.ipv4.conf.all.rp_filter\n-{V0}")
+    },
+    "glob and an excluded glob": {
+        "/etc/sysctl.d/50.conf": text("net.ipv4.conf.*.rp_filter=2\n-net.ipv4.conf.v*.rp_filter")
+    },
     "two globs": {"/etc/sysctl.d/50.conf": text("net.ipv4.conf.*.rp_filter=2\nnet.ipv4.conf.v?.rp_filter=1")},
     "glob with slashes": {"/etc/sysctl.d/50.conf": text("net/ipv4/conf/v0*/rp_filter=2")},
     "glob over two parts": {"/etc/sysctl.d/50.conf": text("net.*.conf.*.forwarding=1")},
@@ -152,7 +169,9 @@ def test_a_line_over_one_mebibyte_ends_the_reading_of_systemd(tree: Namespace) -
         after = values(tree)
 
         assert expected["net.ipv4.tcp_retries1"] == after["net.ipv4.tcp_retries1"], reader
-    assert [Trouble.READERS_DIFFER, Trouble.REST_OF_FILE_LOST] == sorted(d.trouble for d in diagnose(files, state(tree).sysctls))
+    assert [Trouble.READERS_DIFFER, Trouble.REST_OF_FILE_LOST] == sorted(
+        d.trouble for d in diagnose(files, state(tree).sysctls)
+    )
 
 
 DIRECTORIES = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
@@ -188,7 +207,9 @@ def test_random_trees(tree: Namespace, seed: int, reader: Reader) -> None:
         lines = [chance.choice(LINES).format(chance.choice("012"), chance.choice("01")) for _ in range(5)]
         files[name] = text("\n".join(lines) + "\n")
     put(tree, files)
-    write_many(tree, [(k, chance.choice("01")) for k in ("net.ipv4.ip_forward", V1, "net.ipv4.conf.v0.forwarding")])
+    write_many(
+        tree, [(k, chance.choice("01")) for k in ("net.ipv4.ip_forward", V1, "net.ipv4.conf.v0.forwarding")]
+    )
     expected = predicted(tree, files, reader)
     run(tree, reader)
     after = values(tree)
