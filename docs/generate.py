@@ -12,7 +12,7 @@ from planner.models.snapshot import Snapshot
 from planner.report.json_v1 import ReportV1
 from planner.risks.catalogue import catalogue
 from planner.risks.explain import explain
-from planner.scoring.table import markdown_table
+from planner.scoring.table import printed
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = {"snapshot-1": Snapshot, "assessment-1": Assessment, "report-1": ReportV1}
@@ -25,7 +25,7 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield ROOT / "schemas" / f"{name}.schema.json", json.dumps(schema, indent=1, sort_keys=True) + "\n"
     yield ROOT / "docs/reference/risks.md", risks()
     yield ROOT / "docs/reference/cli.md", cli()
-    yield ROOT / "docs/reference/levels.md", "# Levels\n\nGenerated from `planner/scoring/table.py`.\n\n" + markdown_table()
+    yield ROOT / "docs/reference/levels.md", "# Levels\n\nGenerated from `planner/scoring/table.py`.\n\n" + printed()
 
 
 def risks() -> str:
