@@ -12,7 +12,10 @@ class Address(Noun):
     scope: str = "global"
     secondary: bool = False
     peer: str = ""
+    broadcast: str = ""
+    """Broadcast address where one was given (`brd`); the kernel keeps a route for it."""
     label: str = ""
+    """IPv4 only, and empty where it is the link's own name."""
     dynamic: bool = False
     """Leased or from router advertisement: comes back by itself or not at all."""
     noprefixroute: bool = False

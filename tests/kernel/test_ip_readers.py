@@ -43,7 +43,9 @@ def test_json_and_text_say_the_same(node: Namespace) -> None:
     """Links, routes, rules and neighbours read from `ip -j` equal those read from the plain output."""
     node.sh(SETUP)
     for flags, family in (("-4", "ip"), ("-6", "ip6")):
-        from_json, no_gaps = ip_json.parse_routes(node.sh(f"ip {flags} -N -j -d route show table all"), family)
+        from_json, no_gaps = ip_json.parse_routes(
+            node.sh(f"ip {flags} -N -j -d route show table all"), family
+        )
         assert () == no_gaps
         for command in ("route show table all", "-d route show table all", "-N route show table all"):
             text = node.sh(f"ip {flags} {command}")
@@ -57,14 +59,16 @@ def test_json_and_text_say_the_same(node: Namespace) -> None:
         from_text_rules, gaps = ip_text.parse_policy_rules(node.sh(f"ip {flags} -d rule"), family)
         assert () == gaps
         assert from_json_rules == from_text_rules
-    neighbours, no_gaps = ip_json.parse_neighbours(node.sh("ip -j neigh"), proxy_text=node.sh("ip -j neigh show proxy"))
+    neighbours, no_gaps = ip_json.parse_neighbours(
+        node.sh("ip -j neigh"), proxy_text=node.sh("ip -j neigh show proxy")
+    )
     assert () == no_gaps
-    assert (neighbours, ()) == ip_text.parse_neighbours(node.sh("ip neigh"), proxy_text=node.sh("ip neigh show proxy"))
+    assert (neighbours, ()) == ip_text.parse_neighbours(
+        node.sh("ip neigh"), proxy_text=node.sh("ip neigh show proxy")
+    )
     links, no_gaps = ip_json.parse_links(node.sh("ip -j -d addr"))
     assert () == no_gaps
     text_links, gaps = ip_text.parse_links(node.sh("ip -d addr"))
     assert () == gaps
     for ours, theirs in zip(links, text_links, strict=True):
         assert ours.model_dump() == theirs.model_dump()
-
-
