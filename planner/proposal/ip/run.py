@@ -1,0 +1,136 @@
+"""Any command of `ip` or `bridge`: which object, which action, and what becomes of a failure."""
+
+from collections.abc import Sequence
+
+from planner.models.node import NodeState
+from planner.models.proposal import Command
+from planner.models.source import Gap
+from planner.parse.ip_names import NotUnderstoodError
+from planner.proposal.ip.address import run_address
+from planner.proposal.ip.grammar import ACTIONS, BRIDGE_OBJECTS, OBJECTS, READING, complete
+from planner.proposal.ip.link import run_link
+from planner.proposal.ip.neighbour import run_fdb, run_neighbour
+from planner.proposal.ip.nexthop import run_nexthop
+from planner.proposal.ip.route import run_route
+from planner.proposal.ip.rule import run_rule
+from planner.proposal.ip.world import NotModelledError, RefusedError, World
+from planner.proposal.outcome import Outcome
+
+FAMILIES = {"-4": "ip", "-6": "ip6", "inet": "ip", "inet6": "ip6"}
+WITHOUT_VALUE = frozenset(
+    {
+        "-s",
+        "-d",
+        "-o",
+        "-r",
+        "-t",
+        "-j",
+        "-p",
+        "-N",
+        "-br",
+        "-c",
+        "-a",
+        "-h",
+        "-iec",
+        "-force",
+        "-stats",
+        "-statistics",
+        "-details",
+    }
+    | {
+        "-oneline",
+        "-resolve",
+        "-timestamp",
+        "-json",
+        "-pretty",
+        "-Numeric",
+        "-brief",
+        "-color",
+        "-all",
+        "-ts",
+        "-tshort",
+    }
+)
+
+
+def run_ip(command: Command, state: NodeState) -> Outcome:
+    """What `ip` or `bridge` makes of a node. A command that fails changes nothing; one that is not modelled is a gap."""
+    world = World(state, command.source)
+    try:
+        _dispatch(world, command)
+    except RefusedError as error:
+        return Outcome(state=state, error=str(error))
+    except (NotModelledError, NotUnderstoodError) as error:
+        shown = " ".join(command.argv)[:200]
+        gap = Gap(section="proposal", reason=f"not modelled, {error}: `{shown}`", source=command.source)
+        return Outcome(state=state, gaps=(gap,))
+    return world.outcome()
+
+
+def _dispatch(world: World, command: Command) -> None:
+    tool = command.argv[0].rpartition("/")[2] if command.argv else ""
+    family, words = _options(command.argv[1:])
+    if command.stdin or not words:
+        raise NotModelledError("a command without an object")
+    if tool == "bridge":
+        if complete(words[0], BRIDGE_OBJECTS, "Object") != "fdb":
+            if len(words) > 1 and words[1] in READING:
+                return
+            raise NotModelledError(f"`bridge {words[0]}`")
+        action = complete(words[1] if len(words) > 1 else "show", ACTIONS["fdb"], "Command")
+        if action in READING:
+            return
+        if action == "flush":
+            raise NotModelledError("`bridge fdb flush`")
+        run_fdb(world, action, words[2:])
+        return
+    what = complete(words[0], OBJECTS, "Object")
+    if what not in ACTIONS:
+        raise NotModelledError(f"`ip {what}`")
+    action = complete(words[1] if len(words) > 1 else "show", ACTIONS[what], "Command")
+    if action in READING:
+        return
+    _run(world, what, action, words[2:], family)
+
+
+def _run(world: World, what: str, action: str, words: Sequence[str], family: str) -> None:
+    if action in {"save", "restore"}:
+        raise NotModelledError(f"`ip {what} {action}`")
+    match what:
+        case "route":
+            run_route(world, action, words, family)
+        case "rule":
+            run_rule(world, action, words, family)
+        case "address":
+            run_address(world, action, words, family)
+        case "link":
+            run_link(world, action, words)
+        case "neighbor":
+            run_neighbour(world, action, words, family)
+        case "nexthop":
+            run_nexthop(world, action, words)
+        case _:
+            raise NotModelledError(f"`ip {what}`")
+
+
+def _options(words: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Options before the object: the family counts, what only shapes the output does not."""
+    family = ""
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        if words[at] == "--":
+            at += 1
+            break
+        word = words[at].replace("--", "-", 1)
+        if word in FAMILIES:
+            family = FAMILIES[word]
+        elif len(word) > 1 and "-family".startswith(word):
+            at += 1
+            value = words[at] if at < len(words) else ""
+            if value not in FAMILIES:
+                raise NotModelledError(f"the family `{value}`")
+            family = FAMILIES[value]
+        elif word not in WITHOUT_VALUE:
+            raise NotModelledError(f"the option `{word}`")
+        at += 1
+    return family, tuple(words[at:])
