@@ -12,6 +12,7 @@ from planner.diff.commute import Commute
 from planner.diff.lists import diff_lists
 from planner.diff.proof import canonical, same_fate
 from planner.diff.rule_text import renamed
+from planner.diff.unread import unread
 from planner.models.change import ChainChange, ChainEdit, ChainPolicyChange, RuleChange, RuleEdit
 from planner.models.node import NodeState
 from planner.models.ruleset import Ruleset, Table
@@ -26,9 +27,9 @@ def diff_rulesets(before: NodeState, after: NodeState) -> Iterator[RulesetChange
         new = after.ruleset(family, backend) or Ruleset(family=family, backend=backend)
         for name in sorted({*old.tables, *new.tables}):
             section = f"iptables/{backend}/{family}/{name}"
-            if (name not in old.tables and before.gap(section)) or (
-                name not in new.tables and after.gap(section)
-            ):
+            if name not in old.tables and unread(before, after, section):
+                continue
+            if name not in new.tables and unread(after, before, section):
                 continue
             yield from _diff_table(
                 old.tables.get(name, Table(name=name)),

@@ -229,10 +229,10 @@ def _flags(files: Mapping[str, ConfigFile], problems: list[str]) -> dict[str, st
             variables.update(parse_env(files[path].text))
     if command:
         line = _VARIABLE.sub(lambda found: variables.get(found[1], ""), command)
-        return _parse_flags(_words(line, "ExecStart of the kubelet's unit", problems)[1:])
+        return parse_flags(_words(line, "ExecStart of the kubelet's unit", problems)[1:])
     flags: dict[str, str] = {}
     for name in ("KUBELET_KUBEADM_ARGS", "KUBELET_ARGS", "KUBELET_OPTS", "KUBELET_EXTRA_ARGS"):
-        flags.update(_parse_flags(_words(variables.get(name, ""), name, problems)))
+        flags.update(parse_flags(_words(variables.get(name, ""), name, problems)))
     return flags
 
 
@@ -252,14 +252,21 @@ def _unit_files(files: Mapping[str, ConfigFile]) -> Iterator[str]:
 
 
 def _words(text: str, name: str, problems: list[str]) -> list[str]:
+    words = split_words(text)
+    if not words and text.strip():
+        problems.append(f"`{name}`: a quotation mark is not closed")
+    return words
+
+
+def split_words(text: str) -> list[str]:
+    """Words as a shell splits them; none when a quotation mark is not closed."""
     try:
         return shlex.split(text)
     except ValueError:
-        problems.append(f"`{name}`: a quotation mark is not closed")
         return []
 
 
-def _parse_flags(words: list[str]) -> dict[str, str]:
+def parse_flags(words: list[str]) -> dict[str, str]:
     """`--name=value`, `--name value` and `--name`; the last one counts."""
     flags: dict[str, str] = {}
     rest = iter([*words, "--"])
