@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from planner.models.noun import Noun
 from planner.models.proposal import Operation
-from planner.models.source import Source
+from planner.models.source import Gap, Source
 
 
 class UndoKind(StrEnum):
@@ -64,6 +64,8 @@ class Step(Noun):
     safe_to_stop: bool = True
     """Whether the node may be left in the state after this step."""
     stop_reason: str = ""
+    remark: str = ""
+    """What the step alone does not do: which service has to act, and when; why it is not run."""
 
 
 class Probe(Noun):
@@ -83,3 +85,5 @@ class Plan(Noun):
     not_undoable: tuple[Residue, ...] = ()
     """Over all steps: conntrack entries, existing pods that inherited values, leases, restarts."""
     notes: tuple[str, ...] = ()
+    not_planned: tuple[Gap, ...] = ()
+    """Parts of the proposal that no step runs, because nobody here reads them."""

@@ -1,0 +1,165 @@
+"""A plan from an outlook: a step for each operation, with what must hold, what is run, and the way back."""
+
+import shlex
+from collections.abc import Iterable
+
+from planner.emit.script import plain
+from planner.models.cluster import Cluster
+from planner.models.horizon import Horizon
+from planner.models.node import NodeState
+from planner.models.plan import Action, Check, Plan, Residue, Step, UndoKind
+from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stage
+from planner.models.topology import Topology
+from planner.plan.checks import facets, file_facets, sysctl_facets
+from planner.plan.facet import Facet
+from planner.plan.probes import probes
+from planner.plan.residue import residues
+from planner.plan.services import acts
+from planner.plan.stopping import unsafe_because
+from planner.plan.undo import delete_file, install_file, undo, undo_file
+from planner.topology.owners import OTHERS, owner_of_chain
+
+TITLE = 120
+
+
+def build_plan(outlook: Outlook, *, topology: Topology | None = None, cluster: Cluster | None = None) -> Plan:
+    """All steps of one node in the proposal's order. Nothing is run and nothing is read but the outlook."""
+    start = outlook.before[Horizon.NOW]
+    steps: list[Step] = []
+    state = start
+    for position, stage in enumerate(outlook.stages):
+        steps.append(_step(position, state, start, outlook))
+        state = stage.after
+    in_stages = {gap for stage in outlook.stages for gap in stage.gaps}
+    not_planned = tuple(
+        dict.fromkeys(gap for gap in outlook.gaps if gap.section == "proposal" and gap not in in_stages)
+    )
+    return Plan(
+        node=outlook.node,
+        steps=tuple(steps),
+        probes=probes(outlook, topology, cluster),
+        not_undoable=_once(residue for step in steps for residue in step.residue),
+        notes=tuple(f"step {step.number}: {step.remark}" for step in steps if step.remark),
+        not_planned=not_planned,
+    )
+
+
+def _step(position: int, before: NodeState, start: NodeState, outlook: Outlook) -> Step:
+    stage = outlook.stages[position]
+    operation = stage.operation
+    found = _facets(before, stage)
+    back = () if stage.after == before else _undo(before, stage)
+    # A command that fails changes nothing, in the model and here: running it would only stop the script.
+    skipped = bool(stage.error) and stage.after == before
+    reason = unsafe_because(start, outlook.stages, position)
+    return Step(
+        number=position + 1,
+        node=outlook.node,
+        title=title(operation),
+        operation=operation,
+        source=operation.source,
+        precondition=_checks(facet.check_before() for facet in found),
+        apply=() if skipped else (_apply(operation, before),),
+        expected=_checks(facet.check_after() for facet in found),
+        undo=back,
+        undo_kind=_kind(before, stage, back, found),
+        restored=_checks(facet.check_before() for facet in found if facet.before != facet.after),
+        residue=residues(before, stage),
+        safe_to_stop=not reason,
+        stop_reason=reason,
+        remark=_remark(stage, skipped=skipped),
+    )
+
+
+def title(operation: Operation) -> str:
+    """What the step does, on one line."""
+    match operation:
+        case FileWrite(path=path, text=None):
+            return plain(f"delete {path}")
+        case FileWrite(path=path):
+            return plain(f"write {path}")
+        case Command(argv=argv):
+            text = plain(shlex.join(argv))
+            return text if len(text) <= TITLE else text[: TITLE - 1] + "…"
+
+
+def _facets(before: NodeState, stage: Stage) -> tuple[Facet, ...]:
+    """What this step must find and leave: all that differs, and what its command names even if nothing differs."""
+    operation = stage.operation
+    after = stage.after
+    if isinstance(operation, FileWrite):
+        files = file_facets(operation.path, before.files.get(operation.path), after.files.get(operation.path))
+        return (*files, *facets(before, after))
+    found = facets(before, after)
+    named = [
+        word.partition("=")[0] for word in operation.argv[1:] if "=" in word and not word.startswith("--")
+    ]
+    if operation.argv[0].rpartition("/")[2] == "sysctl":
+        known = {facet.name for facet in found}
+        extra = [facet for facet in sysctl_facets(before, after, named) if facet.name not in known]
+        found = (*found, *extra)
+    if operation.stdin_path and operation.stdin_path in before.files:
+        file = before.files[operation.stdin_path]
+        found = (*file_facets(operation.stdin_path, file, file), *found)
+    return found
+
+
+def _undo(before: NodeState, stage: Stage) -> tuple[Action, ...]:
+    running = undo(before, stage.after)
+    if isinstance(stage.operation, FileWrite):
+        path = stage.operation.path
+        if before.files.get(path) != stage.after.files.get(path):
+            return (undo_file(path, before.files.get(path)), *running)
+    return running
+
+
+def _apply(operation: Operation, before: NodeState) -> Action:
+    match operation:
+        case FileWrite(path=path, text=None):
+            return delete_file(path)
+        case FileWrite(path=path, text=text):
+            former = before.files.get(path)
+            fresh = former is None or bool(former.link_to)
+            return install_file(path, text or "", "0644" if fresh else former.mode if former else "")
+        case Command(argv=argv, stdin=stdin, stdin_path=stdin_path):
+            file = before.files.get(stdin_path) if stdin_path else None
+            return Action(argv=argv, stdin=file.text if file else stdin)
+
+
+def _kind(before: NodeState, stage: Stage, back: tuple[Action, ...], found: tuple[Facet, ...]) -> UndoKind:
+    if stage.gaps or (stage.error and stage.after != before):
+        return UndoKind.NONE
+    if isinstance(stage.operation, FileWrite):
+        return UndoKind.RESTORE
+    if not back:
+        return UndoKind.INVERSE
+    chains = [facet.name.split()[1] for facet in found if facet.name.startswith("chain ")]
+    if (
+        chains
+        and len(chains) == len(found)
+        and all(owner_of_chain(chain) not in {"", OTHERS} for chain in chains)
+    ):
+        return UndoKind.REAPPLY
+    if stage.operation.argv[0].endswith("-restore") or before.sysctls != stage.after.sysctls:
+        return UndoKind.RESTORE
+    return UndoKind.INVERSE
+
+
+def _remark(stage: Stage, *, skipped: bool) -> str:
+    if skipped:
+        return f"not run: it would fail and change nothing: {stage.error}"
+    if stage.error:
+        return f"it would fail in the middle: {stage.error}"
+    if stage.gaps:
+        return "what it does is not known: " + "; ".join(str(gap) for gap in stage.gaps)
+    if isinstance(stage.operation, FileWrite) and (sentence := acts(stage.operation.path)):
+        return f"{stage.operation.path}: {sentence}"
+    return ""
+
+
+def _checks(checks: Iterable[Check]) -> tuple[Check, ...]:
+    return tuple(dict.fromkeys(checks))
+
+
+def _once(residue: Iterable[Residue]) -> tuple[Residue, ...]:
+    return tuple(dict.fromkeys(residue))

@@ -1,0 +1,98 @@
+"""The facets in which two states of a node differ: what a step must find, what it must leave, what its undo must restore."""
+
+from collections.abc import Iterable
+
+from planner.emit.script import quote
+from planner.models.node import ConfigFile, NodeState
+from planner.plan.checks_links import link_facets
+from planner.plan.checks_routes import route_facets
+from planner.plan.checks_rules import rule_facets
+from planner.plan.facet import Facet, digest, shell, value_facet
+
+UNREADABLE = ("stable_secret", "flush", "tcp_fastopen_key", "fib_multipath_hash_seed")
+"""Last words of keys that are secrets, triggers or write-only: never compared."""
+
+
+def facets(before: NodeState, after: NodeState) -> tuple[Facet, ...]:
+    """Everything that differs and can be read back, in a fixed order. Files are told apart: see `file_facets`."""
+    return (
+        *sysctl_facets(before, after),
+        *link_facets(before, after),
+        *route_facets(before, after),
+        *rule_facets(before, after),
+    )
+
+
+def sysctl_facets(before: NodeState, after: NodeState, also: Iterable[str] = ()) -> tuple[Facet, ...]:
+    """Running values that differ, and those named in `also`."""
+    fleeting = {link.name for state in (before, after) for link in state.links if link.peer_elsewhere}
+    differing = {
+        key
+        for key in before.sysctls.keys() | after.sysctls.keys()
+        if before.sysctls.get(key) != after.sysctls.get(key)
+    }
+    return tuple(
+        value_facet(key, ("cat", sysctl_path(key)), before.sysctls.get(key), after.sysctls.get(key))
+        for key in sorted(differing | {key for key in also if key in before.sysctls})
+        # A pod's link may go at any time, and its values with it.
+        if key.rpartition(".")[2] not in UNREADABLE and sysctl_link(key) not in fleeting
+    )
+
+
+def sysctl_path(key: str) -> str:
+    """The file of a key. In the printed form a slash stands for a dot inside a name (sysctl(8)): `eth0/100`."""
+    return "/proc/sys/" + key.translate(str.maketrans("./", "/."))
+
+
+def sysctl_link(key: str) -> str:
+    """The link that a key belongs to, or an empty string."""
+    parts = key.split(".")
+    if (
+        len(parts) == 5
+        and parts[0] == "net"
+        and parts[1] in {"ipv4", "ipv6"}
+        and parts[2] in {"conf", "neigh"}
+    ):
+        return "" if parts[3] in {"all", "default"} else parts[3].replace("/", ".")
+    return ""
+
+
+def file_facets(path: str, before: ConfigFile | None, after: ConfigFile | None) -> tuple[Facet, ...]:
+    """Text, kind and permissions of one file."""
+    place = quote(path)
+    found = [
+        Facet(
+            name=path,
+            argv=shell(f"test -L {place} || sha256sum <{place}"),
+            before=_sum(before),
+            after=_sum(after),
+            before_words=_file_words(before, "has the recorded text"),
+            after_words=_file_words(after, "has the new text" if before else "has the proposed text"),
+        )
+    ]
+    if (before and before.link_to) or (after and after.link_to):
+        found.append(
+            value_facet(
+                f"symbolic link {path}",
+                shell(f"readlink {place}"),
+                (before.link_to or None) if before else None,
+                (after.link_to or None) if after else None,
+            )
+        )
+    if before and after and before.mode and after.mode and not before.link_to and not after.link_to:
+        found.append(
+            value_facet(
+                f"mode of {path}", ("stat", "-c", "%a", path), before.mode.lstrip("0"), after.mode.lstrip("0")
+            )
+        )
+    return tuple(found)
+
+
+def _sum(file: ConfigFile | None) -> str:
+    return "" if file is None or file.link_to else f"{digest(file.text)} -"
+
+
+def _file_words(file: ConfigFile | None, text: str) -> str:
+    if file is None:
+        return "is absent"
+    return "is a symbolic link" if file.link_to else text

@@ -1,0 +1,93 @@
+"""Facets of links: MTU, address of the hardware, state, master, addresses, permanent neighbours."""
+
+from planner.emit.script import quote
+from planner.models.link import Link, Neighbour
+from planner.models.node import NodeState
+from planner.plan.facet import Facet, shell, value_facet
+
+
+def link_facets(before: NodeState, after: NodeState) -> tuple[Facet, ...]:
+    """What differs of links and of permanent neighbours."""
+    found: list[Facet] = []
+    for name in sorted({link.name for state in (before, after) for link in state.links}):
+        old, new = before.link(name), after.link(name)
+        if old != new:
+            found += _link(name, old, new)
+    return (*found, *_neighbours(before, after))
+
+
+def _link(name: str, old: Link | None, new: Link | None) -> list[Facet]:
+    place = f"/sys/class/net/{name}"
+    both = [
+        value_facet(
+            f"MTU of {name}",
+            ("cat", f"{place}/mtu"),
+            str(old.mtu) if old else None,
+            str(new.mtu) if new else None,
+        ),
+        value_facet(
+            f"{name}, counted when it is up,",
+            shell(f"ip -o link show dev {quote(name)} up 2>/dev/null | grep -c ."),
+            _one(old is not None and old.up),
+            _one(new is not None and new.up),
+        ),
+        value_facet(
+            f"master of {name}",
+            shell(f'basename "$(readlink {quote(place + "/master")})"'),
+            (old.master or None) if old else None,
+            (new.master or None) if new else None,
+        ),
+        value_facet(
+            f"addresses of {name}",
+            # Link-local addresses come from the kernel and may be random.
+            shell(
+                f"ip -o addr show dev {quote(name)} 2>/dev/null | "
+                r"sed -n -e '/ inet6 fe80:/d' -e 's/^.* \(inet6*\) \([^ ]*\) .*$/\1 \2/p'"
+            ),
+            _addresses(old),
+            _addresses(new),
+        ),
+    ]
+    if old and new and old.mac and new.mac:
+        both.append(value_facet(f"hardware address of {name}", ("cat", f"{place}/address"), old.mac, new.mac))
+    return [facet for facet in both if facet.before != facet.after]
+
+
+def _one(true: bool) -> str:  # noqa: FBT001 - a private conversion
+    return "1" if true else "0"
+
+
+def _addresses(link: Link | None) -> str | None:
+    if link is None:
+        return None
+    shown = [
+        f"{'inet6' if address.family == 'ip6' else 'inet'} "
+        + (address.address if address.peer else address.prefix)
+        for address in link.addresses
+        if not address.address.startswith("fe80:")
+    ]
+    return " ".join(shown) or None
+
+
+def _neighbours(before: NodeState, after: NodeState) -> list[Facet]:
+    have, want = _permanent(before), _permanent(after)
+    return [
+        value_facet(
+            f"permanent neighbour {address} on {link}",
+            shell(
+                f"ip -o neigh show to {quote(address)} dev {quote(link)} nud permanent 2>/dev/null | "
+                r"sed -n 's/^.* lladdr \([^ ]*\).*$/\1/p'"
+            ),
+            have.get((address, link)),
+            want.get((address, link)),
+        )
+        for address, link in sorted(have.keys() | want.keys())
+        if have.get((address, link)) != want.get((address, link))
+    ]
+
+
+def _permanent(state: NodeState) -> dict[tuple[str, str], str]:
+    entries: tuple[Neighbour, ...] = state.neighbours
+    return {
+        (entry.address, entry.link): entry.mac for entry in entries if entry.permanent and not entry.proxy
+    }

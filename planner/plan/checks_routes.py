@@ -1,0 +1,202 @@
+"""Facets of routing: routes of one prefix and table, policy rules of one preference, nexthop objects."""
+
+from planner.emit.script import quote
+from planner.models.node import NodeState
+from planner.models.route import LOCAL, NextHop, NextHopObject, PolicyRule, Route
+from planner.parse import ip_names
+from planner.plan.facet import Facet, fold, shell, value_facet
+
+VOLATILE = ("linkdown", "dead", "offload", "rt_offload", "rt_trap", "trap", "pervasive")
+"""Flags that iproute2 prints and nobody sets."""
+PROTOCOLS = {name: str(number) for number, name in ip_names.PROTOCOLS.items()}
+SCOPES = {name: str(number) for number, name in ip_names.SCOPES.items()}
+ACTIONS = {"blackhole": "6", "unreachable": "7", "prohibit": "8"}
+"""Numbers of FR_ACT_* (linux/fib_rules.h), as `ip -N` prints them."""
+
+UNPRINTED = "unicast"
+
+
+def route_facets(before: NodeState, after: NodeState) -> tuple[Facet, ...]:
+    """Routes, policy rules and nexthop objects that differ."""
+    return (*_routes(before, after), *_policy_rules(before, after), *_nexthops(before, after))
+
+
+def _routes(before: NodeState, after: NodeState) -> list[Facet]:
+    have, want = _by_prefix(before), _by_prefix(after)
+    found = []
+    for family, table, prefix in sorted(have.keys() | want.keys()):
+        old, new = have.get((family, table, prefix), ()), want.get((family, table, prefix), ())
+        if old == new:
+            continue
+        if table == LOCAL and all(route.protocol == "kernel" for route in (*old, *new)):
+            continue  # they follow the addresses, which are compared
+        option = "-6" if family == "ip6" else "-4"
+        show = f"ip -N -o {option} route show table {quote(table)} exact {quote(prefix)} 2>/dev/null"
+        name = f"route {prefix}" + (f" of table {table}" if table != "254" else "")
+        texts = [[route_text(route) for route in routes] for routes in (old, new)]
+        if any(text is None for side in texts for text in side):
+            # Attributes whose printed form we do not know for sure: their number is compared.
+            found.append(
+                value_facet(
+                    f"number of routes to {name[6:]}", shell(f"{show} | grep -c ."), *_counts(old, new)
+                )
+            )
+            continue
+        program = "\n".join(
+            [
+                *(rf"s/ {word} / /g; s/ {word}$//" for word in VOLATILE),
+                r"s/ pref [a-z]*//",
+                r"s/ error -[0-9]*//",
+                *(
+                    rf"s/^\({word} .*\) dev lo /\1 /"
+                    for word in ("blackhole", "unreachable", "prohibit", "throw")
+                ),
+            ]
+        )
+        argv = shell(f"{show} | sed -e {quote(program)} | sort")
+        found.append(value_facet(name, argv, *(_joined(side) for side in texts)))
+    return found
+
+
+def _by_prefix(state: NodeState) -> dict[tuple[str, str, str], tuple[Route, ...]]:
+    grouped: dict[tuple[str, str, str], list[Route]] = {}
+    for route in state.routes:
+        grouped.setdefault((route.family, route.table, route.prefix), []).append(route)
+    return {
+        key: tuple(sorted(routes, key=lambda route: (route.metric, repr(route))))
+        for key, routes in grouped.items()
+    }
+
+
+def _counts(old: tuple[Route, ...], new: tuple[Route, ...]) -> tuple[str, str]:
+    return str(len(old)), str(len(new))
+
+
+def _joined(texts: list[str | None]) -> str | None:
+    lines = sorted(text for text in texts if text is not None)
+    return fold("\n".join(lines)) if lines else None
+
+
+def route_text(route: Route) -> str | None:
+    """The route as `ip -N -o route show table N` prints it (iproute2, ip/iproute.c, print_route), folded.
+
+    None when it has attributes whose print differs between versions.
+    """
+    if (
+        route.options
+        or route.expires
+        or route.nexthop_id is not None
+        or any(hop.encap for hop in route.nexthops)
+    ):
+        return None
+    length = "/128" if route.family == "ip6" else "/32"
+    words = [] if route.type == UNPRINTED else [route.type]
+    words.append("default" if route.is_default else route.prefix.removesuffix(length))
+    if route.tos not in {"", "0", "0x0"}:
+        words += ["tos", route.tos]
+    single = route.nexthops[0] if len(route.nexthops) == 1 else None
+    if single and route.type == UNPRINTED:
+        words += _hop(single)
+    if route.protocol not in {"", "boot"}:
+        words += ["proto", PROTOCOLS.get(route.protocol, route.protocol)]
+    if route.scope not in {"", "global", "universe"}:
+        words += ["scope", SCOPES.get(route.scope, route.scope)]
+    if route.source:
+        words += ["src", route.source]
+    if route.metric:
+        words += ["metric", str(route.metric)]
+    if single and single.onlink:
+        words.append("onlink")
+    if route.mtu is not None:
+        words += ["mtu", str(route.mtu)]
+    if route.advmss is not None:
+        words += ["advmss", str(route.advmss)]
+    if len(route.nexthops) > 1:
+        for hop in route.nexthops:
+            words += [
+                "\\",
+                "nexthop",
+                *_hop(hop),
+                "weight",
+                str(hop.weight),
+                *(["onlink"] if hop.onlink else []),
+            ]
+    return " ".join(words)
+
+
+def _hop(hop: NextHop) -> list[str]:
+    via = ["via", *(["inet6"] if hop.via_family == "ip6" else []), hop.via] if hop.via else []
+    return [*via, *(["dev", hop.link] if hop.link else [])]
+
+
+def _policy_rules(before: NodeState, after: NodeState) -> list[Facet]:
+    keys = {(rule.family, rule.preference) for state in (before, after) for rule in state.policy_rules}
+    found = []
+    for family, preference in sorted(keys):
+        old, new = (
+            tuple(r for r in state.policy_rules if (r.family, r.preference) == (family, preference))
+            for state in (before, after)
+        )
+        if old == new:
+            continue
+        option = "-6" if family == "ip6" else "-4"
+        show = f"ip -N {option} rule show pref {preference} 2>/dev/null"
+        name = f"policy rule {preference} ({family})"
+        texts = [[_policy_rule_text(rule) for rule in rules] for rules in (old, new)]
+        if any(text is None for side in texts for text in side):
+            found.append(
+                value_facet(
+                    f"number of policy rules {preference} ({family})",
+                    shell(f"{show} | grep -c ."),
+                    str(len(old)),
+                    str(len(new)),
+                )
+            )
+            continue
+        found.append(value_facet(name, shell(f"{show} | sort"), *(_joined(side) for side in texts)))
+    return found
+
+
+def _policy_rule_text(rule: PolicyRule) -> str | None:
+    """The rule as `ip -N rule show` prints it (iproute2, ip/iprule.c, print_rule); None where versions differ."""
+    if (
+        rule.options
+        or rule.action not in {"lookup", *ACTIONS}
+        or rule.suppress_ifgroup
+        or rule.goto is not None
+    ):
+        return None
+    words = [f"{rule.preference}:", *(["not"] if rule.inverted else []), "from", rule.source or "all"]
+    for word, value in (
+        ("to", rule.destination),
+        ("tos", rule.tos if rule.tos not in {"0", "0x0"} else ""),
+        ("fwmark", rule.fwmark),
+        ("iif", rule.iif),
+        ("oif", rule.oif),
+        ("uidrange", rule.uidrange),
+        ("ipproto", rule.ipproto),
+        ("sport", rule.sport),
+        ("dport", rule.dport),
+    ):
+        words += [word, value] if value else []
+    words += ["lookup", rule.table] if rule.action == "lookup" else [ACTIONS[rule.action]]
+    if rule.suppress_prefixlength is not None:
+        words += ["suppress_prefixlength", str(rule.suppress_prefixlength)]
+    if rule.protocol not in {"", "unspec", "kernel"}:
+        words += ["proto", PROTOCOLS.get(rule.protocol, rule.protocol)]
+    return " ".join(words)
+
+
+def _nexthops(before: NodeState, after: NodeState) -> list[Facet]:
+    have: dict[int, NextHopObject] = {item.id: item for item in before.nexthop_objects}
+    want: dict[int, NextHopObject] = {item.id: item for item in after.nexthop_objects}
+    return [
+        value_facet(
+            f"number of nexthop objects with id {key}",
+            shell(f"ip -o nexthop show id {key} 2>/dev/null | grep -c ."),
+            str(int(key in have)),
+            str(int(key in want)),
+        )
+        for key in sorted(have.keys() | want.keys())
+        if have.get(key) != want.get(key)
+    ]

@@ -1,0 +1,312 @@
+# ---- what apply.sh and rollback.sh share -----------------------------------------------------------------------
+# POSIX sh: dash, bash, busybox ash. Nothing is needed on the node but its own tools.
+
+LC_ALL=C
+export LC_ALL
+PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"
+export PATH
+unset IFS
+umask 022
+
+state="${NETCHANGE_STATE:-/var/lib/netchange}/$NC_PLAN"
+force=
+interrupted=
+
+# For people, and for the log once there is one.
+say() {
+  printf '%s\n' "$*" >&2 2>/dev/null
+  note "$*"
+}
+
+note() {
+  [ -d "$state" ] || return 0
+  printf '%s %s\n' "$(date -u '+%Y-%m-%dT%H:%M:%SZ')" "$*" >>"$state/log" 2>/dev/null
+  return 0
+}
+
+# die STATUS SENTENCE
+die() {
+  nc_status=$1
+  shift
+  say "$NC_NAME: $*"
+  exit "$nc_status"
+}
+
+# The file, and the directory it is in, are on the disk when this returns.
+durable() {
+  sync "$1" "$(dirname "$1")" 2>/dev/null || sync
+}
+
+# A file of the state directory, replaced at once: keep NAME TEXT
+keep() {
+  printf '%s\n' "$2" >"$state/$1.new" && mv -f "$state/$1.new" "$state/$1" && durable "$state/$1"
+}
+
+# begun, done, undoing, undone; nothing when the step was never touched.
+status_of() {
+  if [ -r "$state/step-$1" ]; then cat "$state/step-$1"; fi
+}
+
+mark() {
+  keep "step-$1" "$2" || die 1 "cannot write $state/step-$1"
+  note "step $1: $2"
+}
+
+# A shell may bring applets of its own that it prefers to the node's programs (busybox), and that speak less.
+real() {
+  case $(command -v "$1" 2>/dev/null) in
+  /*) printf '%s' "$1" ;;
+  *) (
+    IFS=:
+    set -f
+    for nc_dir in $PATH; do
+      if [ -f "$nc_dir/$1" ] && [ -x "$nc_dir/$1" ]; then
+        printf '%s' "$nc_dir/$1"
+        exit 0
+      fi
+    done
+    printf '%s' "$1"
+  ) ;;
+  esac
+}
+
+# What a command prints, white space folded to one blank. Runs in a subshell: the options do not leak.
+value_of() (
+  set -f
+  nc_program=$(real "$1")
+  shift
+  set -- "$nc_program" "$@"
+  # shellcheck disable=SC2046 # splitting is the point
+  set -- $("$@" </dev/null 2>/dev/null)
+  printf '%s' "$*"
+)
+
+# The exit status as a value.
+status_value() {
+  "$@" </dev/null >/dev/null 2>&1
+  printf '%s\n' "$?"
+}
+
+shorten() {
+  if [ -z "$1" ]; then
+    printf 'nothing'
+  else
+    printf '%s' "$1" | tr -c '[:print:]' '?' | cut -c1-160
+  fi
+}
+
+# ---- visitors: each is called for every thing of a step as
+#      VISITOR 'how it is before' 'how it is after' '=before' '=after' COMMAND…     (`?` in place of a value: any)
+
+unmet=
+
+is_before() {
+  [ "$3" = '?' ] && return 0
+  nc_found=$(shift 4 && value_of "$@")
+  [ "=$nc_found" = "$3" ] && return 0
+  unmet="$unmet
+  must hold: $1; found: $(shorten "$nc_found")"
+}
+
+is_after() {
+  [ "$4" = '?' ] && return 0
+  nc_found=$(shift 4 && value_of "$@")
+  [ "=$nc_found" = "$4" ] && return 0
+  unmet="$unmet
+  must hold: $2; found: $(shorten "$nc_found")"
+}
+
+# Things that an earlier, or later, step touches as well are judged by that one.
+first_before() {
+  nc_key=$(shift 4 && printf '%s|' "$@")
+  case $seen in *"
+$nc_key
+"*) return 0 ;; esac
+  seen="$seen
+$nc_key
+"
+  is_before "$@"
+}
+
+first_ours() {
+  nc_thing=$((nc_thing + 1))
+  nc_key=$(shift 4 && printf '%s|' "$@")
+  case $seen in *"
+$nc_key
+"*) return 0 ;; esac
+  seen="$seen
+$nc_key
+"
+  judge_ours "$@"
+}
+
+# As before the step, as after it, or as it was found right after it.
+is_ours() {
+  nc_thing=$((nc_thing + 1))
+  judge_ours "$@"
+}
+
+judge_ours() {
+  if [ "$3" = '?' ] || [ "$4" = '?' ]; then return 0; fi
+  nc_found=$(shift 4 && value_of "$@")
+  if [ "=$nc_found" = "$3" ] || [ "=$nc_found" = "$4" ]; then return 0; fi
+  if [ -r "$state/step-$nc_step.after" ]; then
+    nc_recorded=$(sed -n "${nc_thing}p" "$state/step-$nc_step.after")
+    [ "=$nc_found" = "$nc_recorded" ] && return 0
+  fi
+  unmet="$unmet
+  neither holds: $1; nor: $2; found: $(shorten "$nc_found")"
+}
+
+record() {
+  printf '=%s\n' "$(shift 4 && value_of "$@")"
+}
+
+# How a step's things stand: all STEP VISITOR, the sentences are in $unmet.
+all() {
+  unmet=
+  nc_step=$1
+  nc_thing=0
+  "step_${1}_things" "$2"
+  [ -z "$unmet" ]
+}
+
+# ---- actions
+
+# What a command says goes to the log, and to people when it fails.
+run() {
+  note "\$ $*"
+  nc_program=$(real "$1")
+  shift
+  set -- "$nc_program" "$@"
+  "$@" >"$state/output" 2>&1
+  nc_code=$?
+  cat "$state/output" >>"$state/log" 2>/dev/null
+  [ "$nc_code" -eq 0 ] && return 0
+  say "exit $nc_code: $*"
+  tail -n 20 "$state/output" | tr -c '[:print:]\n' '?' | sed 's/^/  /' >&2
+  return "$nc_code"
+}
+
+# put_file MODE PATH <TEXT: written beside it and renamed, so that nobody ever reads half of it.
+# An empty mode keeps the owner and the permissions of the file that is there.
+put_file() {
+  note "\$ install $2"
+  nc_new="$2.netchange-new"
+  mkdir -p "$(dirname "$2")" && rm -f "$nc_new" || return 1
+  if [ -f "$2" ] && [ ! -L "$2" ]; then
+    cp -p "$2" "$nc_new" || return 1
+  fi
+  if ! cat >"$nc_new"; then
+    rm -f "$nc_new"
+    return 1
+  fi
+  if [ -n "$1" ]; then chmod "$1" "$nc_new" || return 1; fi
+  durable "$nc_new"
+  mv -f "$nc_new" "$2" || return 1
+  durable "$2"
+}
+
+need_tools() {
+  nc_missing=
+  for nc_tool in cat cut date dirname mkdir mv sed sha256sum sort sync tail tr "$@"; do
+    command -v "$nc_tool" >/dev/null 2>&1 || nc_missing="$nc_missing $nc_tool"
+  done
+  [ -z "$nc_missing" ] || die 1 "not on this node:$nc_missing; nothing was changed"
+}
+
+# ---- one run at a time
+
+start_of() {
+  sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+}
+
+# A process is told by its number and its start: numbers are used again.
+alive() {
+  [ -n "${1:-}" ] && [ -n "${2:-}" ] && [ "$(start_of "$1")" = "$2" ]
+}
+
+lock() {
+  if mkdir "$state/lock" 2>/dev/null; then
+    :
+  else
+    nc_holder=
+    [ -r "$state/lock/holder" ] && nc_holder=$(cat "$state/lock/holder")
+    # shellcheck disable=SC2086 # two words: number and start
+    if alive $nc_holder; then
+      die 6 "another run works on this plan (process ${nc_holder%% *}); nothing was changed by this one"
+    fi
+    note "taking over the lock of a process that is gone"
+  fi
+  printf '%s %s\n' "$$" "$(start_of $$)" >"$state/lock/holder"
+  trap 'unlock' EXIT
+}
+
+unlock() {
+  rm -rf "$state/lock"
+}
+
+# ---- the timer: decision/ is made by whoever is first, the confirmation or the rollback
+
+stop_timer() {
+  [ -r "$state/timer" ] || return 0
+  nc_timer=$(cat "$state/timer")
+  rm -f "$state/timer"
+  case $nc_timer in
+  systemd\ *)
+    systemctl stop "${nc_timer#systemd }.timer" >/dev/null 2>&1
+    ;;
+  process\ *)
+    nc_timer=${nc_timer#process }
+    # shellcheck disable=SC2086
+    if alive $nc_timer && [ "${nc_timer%% *}" != "$$" ]; then
+      kill -TERM "-${nc_timer%% *}" 2>/dev/null || kill -TERM "${nc_timer%% *}" 2>/dev/null
+    fi
+    ;;
+  esac
+  return 0
+}
+
+timer_runs() {
+  [ -r "$state/timer" ] || return 1
+  nc_timer=$(cat "$state/timer")
+  case $nc_timer in
+  systemd\ *) systemctl is-active --quiet "${nc_timer#systemd }.timer" ;;
+  # shellcheck disable=SC2086
+  process\ *) alive ${nc_timer#process } ;;
+  *) return 1 ;;
+  esac
+}
+
+confirm() {
+  [ -d "$state" ] || die 1 "nothing of this plan was applied here ($state does not exist)"
+  if mkdir "$state/decision" 2>/dev/null; then
+    printf 'confirmed\n' >"$state/decision/is"
+    durable "$state/decision/is"
+    stop_timer
+    say "confirmed: the change stays; rollback.sh in $state still takes it back"
+    exit 0
+  fi
+  if [ "$(cat "$state/decision/is" 2>/dev/null)" = confirmed ]; then
+    say "confirmed already"
+    exit 0
+  fi
+  die 6 "too late: the rollback has begun; see $state/log"
+}
+
+list_steps() {
+  nc_n=1
+  while [ "$nc_n" -le "$NC_LAST" ]; do
+    eval "nc_title=\$step_${nc_n}_title nc_remark=\$step_${nc_n}_remark"
+    nc_is=$(status_of "$nc_n")
+    printf '%3s  %-8s %s\n' "$nc_n" "${nc_is:--}" "$nc_title"
+    [ -z "$nc_remark" ] || printf '              %s\n' "$nc_remark"
+    nc_n=$((nc_n + 1))
+  done
+}
+
+number() {
+  case ${2:-} in
+  '' | *[!0-9]*) die 1 "$1 needs a number" ;;
+  esac
+}

@@ -1,0 +1,79 @@
+"""A facet: one thing of a node that a step touches, and how to read it there without any tool of ours."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from planner.models.plan import Check
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """What one command prints before and after a step. The exit status of writers proves nothing; this does."""
+
+    name: str
+    """`net.ipv4.ip_forward`, `chain FORWARD of table filter (ip, nft)`."""
+    argv: tuple[str, ...]
+    """Reads it; never writes anything."""
+    before: str
+    after: str
+    before_words: str
+    after_words: str
+
+    def check_before(self) -> Check:
+        """That it is as before the step."""
+        return Check(argv=self.argv, output=self.before, about=f"{self.name} {self.before_words}")
+
+    def check_after(self) -> Check:
+        """That it is as after the step."""
+        return Check(argv=self.argv, output=self.after, about=f"{self.name} {self.after_words}")
+
+
+def value_facet(name: str, argv: Sequence[str], before: str | None, after: str | None) -> Facet:
+    """A facet whose printed value is short enough to be told. None is absent: nothing is printed."""
+    return Facet(
+        name=name,
+        argv=tuple(argv),
+        before=fold(before or ""),
+        after=fold(after or ""),
+        before_words=_told(before),
+        after_words=_told(after),
+    )
+
+
+def digest_facet(
+    name: str, argv: Sequence[str], before: str, after: str, *, same: str = "is as recorded"
+) -> Facet:
+    """A facet whose command prints the SHA-256 of a text that is too long to be told."""
+    return Facet(
+        name=name,
+        argv=tuple(argv),
+        before=digest(before),
+        after=digest(after),
+        before_words=same,
+        after_words=same if before == after else "is as this step leaves it",
+    )
+
+
+def fold(text: str) -> str:
+    """White space as the shell folds it: blanks, tabs and line breaks only."""
+    return " ".join(re.findall(r"[^ \t\n]+", text))
+
+
+def digest(text: str) -> str:
+    """SHA-256 in hexadecimal, as sha256sum prints it."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def shell(script: str) -> tuple[str, ...]:
+    """A pipeline as an argument list. Every word in `script` that came from elsewhere must be quoted."""
+    return ("sh", "-c", script)
+
+
+def _told(value: str | None) -> str:
+    if value is None:
+        return f"is {ABSENT}"
+    return f"is {fold(value)}" if fold(value) else "is empty"

@@ -1,0 +1,95 @@
+"""The way back from one state to another, computed from their difference: never the naive inverse of the command."""
+
+from planner.emit import ipset as ipset_text
+from planner.emit.ip import restore_commands
+from planner.emit.iptables_restore import restore_input
+from planner.emit.script import quote
+from planner.emit.sysctl import restore_writes
+from planner.models.node import ConfigFile, NodeState
+from planner.models.plan import Action
+from planner.plan.checks import UNREADABLE
+from planner.plan.checks_rules import ipset_of, ruleset_keys, save_tool, table_names
+
+
+def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
+    """Actions that lead from `after` back to `before`.
+
+    Sysctls come first, because disable_ipv6 and forwarding decide about addresses and routes; values that only exist
+    once links are back come after those. Sets come before the rules that name them, and go after.
+    """
+    writes = [
+        (key, value)
+        for key, value in restore_writes(after, before)
+        if key.rpartition(".")[2] not in UNREADABLE
+    ]
+    early = [write for write in writes if write[0] in after.sysctls]
+    late = [write for write in writes if write[0] not in after.sysctls]
+    names = sorted({ipset.name for state in (before, after) for ipset in state.ipsets})
+    sets = [(ipset_of(after, name), ipset_of(before, name)) for name in names]
+    back = "".join(ipset_text.restore_input(have, want) for have, want in sets if want is not None)
+    gone = "".join(ipset_text.restore_input(have, want) for have, want in sets if want is None)
+    return (
+        *(_write(key, value) for key, value in early),
+        *(Action(argv=argv) for argv in restore_commands(after, before)),
+        *(_write(key, value) for key, value in late),
+        *((_ipset(back),) if back else ()),
+        *_tables(before, after),
+        *((_ipset(gone),) if gone else ()),
+    )
+
+
+def undo_file(path: str, before: ConfigFile | None) -> Action:
+    """The file as it was: its text, its former permissions, a link as a link; deleted when it did not exist."""
+    if before is None:
+        return delete_file(path)
+    if before.link_to:
+        return Action(argv=("ln", "-sfn", before.link_to, path))
+    return install_file(path, before.text, before.mode)
+
+
+def install_file(path: str, text: str, mode: str = "") -> Action:
+    """Writes a file. The emitted scripts do it by writing beside it and renaming; an empty mode keeps the present one."""
+    return Action(argv=("install", "-D", *(("-m", mode) if mode else ()), "/dev/stdin", path), stdin=text)
+
+
+def delete_file(path: str) -> Action:
+    """Deletes a file; it need not exist."""
+    return Action(argv=("rm", "-f", path))
+
+
+def _write(key: str, value: str) -> Action:
+    return Action(argv=("sysctl", "-w", f"{key}={value}"))
+
+
+def _ipset(text: str) -> Action:
+    return Action(argv=("ipset", "-exist", "restore"), stdin=text)
+
+
+def _tables(before: NodeState, after: NodeState) -> tuple[Action, ...]:
+    actions: list[Action] = []
+    for family, backend in ruleset_keys(before, after):
+        have, want = after.ruleset(family, backend), before.ruleset(family, backend)
+        for name in table_names(have, want):
+            old, new = (ruleset.tables.get(name) if ruleset else None for ruleset in (want, have))
+            text = restore_input(new, old, family=family)
+            if text:
+                # The lock of the legacy backend is waited for; the nft backend accepts the option and ignores it.
+                tool = save_tool(before, family, backend).removesuffix("-save") + "-restore"
+                actions.append(Action(argv=(tool, "-w", "10", "--noflush"), stdin=text))
+            if old is None and new is not None and backend == "nft":
+                actions.append(_drop_table(save_tool(before, family, backend), family, name))
+    return tuple(actions)
+
+
+def _drop_table(tool: str, family: str, name: str) -> Action:
+    """Deletes a table that the step made, unless somebody else has put chains or rules into it meanwhile.
+
+    The legacy backend has no way to unload a table: it stays, empty.
+    """
+    return Action(
+        argv=(
+            "sh",
+            "-c",
+            f"{quote(tool)} -t {quote(name)} | grep -q -e '^-A ' -e '^:[^ ]* [-D]' || nft delete table {family} {quote(name)}",
+        )
+    )
