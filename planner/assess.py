@@ -1,6 +1,6 @@
 """`assess()` is the program: snapshot and proposal in, assessment out. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from planner import __version__
@@ -8,6 +8,7 @@ from planner.changes import changes_of, drift_of
 from planner.cohorts import cohorts
 from planner.models.assessment import Assessment, Cohort, ScoredChange, ScoredFinding
 from planner.models.change import Change
+from planner.models.cluster import Cluster
 from planner.models.finding import Finding, Level
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
@@ -19,6 +20,7 @@ from planner.models.source import Gap
 from planner.models.topology import Topology
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
+from planner.proposal.transition import propose_state
 from planner.risks.catalogue import described, find
 from planner.risks.risk import Review
 from planner.scoring.score import score_change, score_finding
@@ -45,7 +47,40 @@ def assess(
 
     `growth` is the factor by which the usage in the snapshot may grow before a limit must not bind.
     """
-    reviewed = [review_cohort(cohort, snapshot, fragments, growth) for cohort in cohorts(snapshot)]
+    by_target = {fragment.target: fragment for fragment in fragments if fragment.target}
+    reviewed = []
+    for cohort in cohorts(snapshot):
+        node = node_of(snapshot, cohort.representative)
+        outlook = propose(node, fragments)
+        reviewed.append(review(cohort, node, outlook, by_target, snapshot.cluster, growth))
+    return _assembled(snapshot, reviewed, fragments, title)
+
+
+def assess_snapshots(
+    before: Snapshot, after: Snapshot, *, name: str, title: str = "", growth: float = 5.0
+) -> Assessment:
+    """The same for another snapshot as the proposal; `name` is its file. Nodes are paired by name, a single one with a single one."""
+    wanted = {node.name: node for node in after.nodes}
+    if len(before.nodes) == len(after.nodes) == 1:
+        wanted = {before.nodes[0].name: after.nodes[0]}
+    reviewed = []
+    for node in sorted(before.nodes, key=lambda node: node.name):
+        if node.name not in wanted:
+            continue
+        cohort = Cohort(representative=node.name, nodes=(node.name,))
+        outlook = propose_state(node, wanted[node.name], name=name)
+        reviewed.append(review(cohort, node, outlook, {}, before.cluster, growth))
+    return _assembled(before, reviewed, (), title or f"bring the nodes to the state recorded in {name}")
+
+
+def node_of(snapshot: Snapshot, name: str) -> NodeState:
+    """The node of that name."""
+    return next(node for node in snapshot.nodes if node.name == name)
+
+
+def _assembled(
+    snapshot: Snapshot, reviewed: Sequence[Reviewed], fragments: Sequence[Fragment], title: str
+) -> Assessment:
     total = len(snapshot.nodes)
     findings: list[ScoredFinding] = []
     changes: list[tuple[Change, list[int], Score]] = []
@@ -78,20 +113,23 @@ def assess(
     )
 
 
-def review_cohort(
-    cohort: Cohort, snapshot: Snapshot, fragments: Sequence[Fragment], growth: float
+def review(
+    cohort: Cohort,
+    node: NodeState,
+    outlook: Outlook,
+    by_target: Mapping[str, Fragment],
+    cluster: Cluster | None,
+    growth: float,
 ) -> Reviewed:
     """The stages, in order, for the node that represents a cohort."""
-    node = next(state for state in snapshot.nodes if state.name == cohort.representative)
-    outlook = propose(node, fragments)
-    topology = derive_topology(node, snapshot.cluster)
-    changes = changes_of(outlook, {fragment.target: fragment for fragment in fragments if fragment.target})
+    topology = derive_topology(node, cluster)
+    changes = changes_of(outlook, by_target)
     after: dict[Horizon, Topology] = {}
 
     def review_for(change: Change) -> Review:
         horizon = change.horizon
         if horizon not in after:
-            after[horizon] = derive_topology(outlook.after[horizon], snapshot.cluster)
+            after[horizon] = derive_topology(outlook.after[horizon], cluster)
         return Review(
             before=outlook.before[horizon],
             after=outlook.after[horizon],
@@ -99,12 +137,12 @@ def review_cohort(
             topology_after=after[horizon],
             outlook=outlook,
             changes=changes,
-            cluster=snapshot.cluster,
+            cluster=cluster,
             growth=growth,
         )
 
     findings = find(changes, review_for)
-    plan = build_plan(outlook, topology=topology, cluster=snapshot.cluster)
+    plan = build_plan(outlook, topology=topology, cluster=cluster)
     return Reviewed(cohort, node, outlook, topology, changes, findings, plan)
 
 

@@ -68,8 +68,8 @@ def names_of(change: Change) -> tuple[str, ...]:
             route = change.route
             return (f"route/{route.family}/{route.table}/{route.prefix}",)
         case PolicyRuleChange(before=before, after=after):
-            rule = after or before
-            return (f"rule/{rule.family}/{rule.preference}", "policy-rule") if rule else ()
+            policy_rule = after or before
+            return (f"rule/{policy_rule.family}/{policy_rule.preference}",) if policy_rule else ()
         case LinkChange(link=link, field=field):
             return (f"link/{link}/{field}", f"link/{link}")
         case NeighbourChange(before=before, after=after):

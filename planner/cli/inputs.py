@@ -29,7 +29,7 @@ def load_state(path: Path) -> "Snapshot":
 
 def load_bundle(path: Path) -> "Snapshot":
     """A snapshot made from a bundle."""
-    from planner.collect.bundle import snapshot_bundle
+    from planner.collect.snapshots import snapshot_bundle
 
     return snapshot_bundle(path)
 
@@ -71,13 +71,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        inside = sorted(
-            Path(folder) / name
-            for folder, folders, names in os.walk(path)
-            if not _hidden(Path(folder), path) or not folders.clear()
-            for name in names
-            if not name.startswith(".")
-        )
+        inside = sorted(_inside(path))
         if not inside:
             raise NetchangeError(
                 reference="fragment-directory-empty",
@@ -87,5 +81,8 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
         yield from inside
 
 
-def _hidden(folder: Path, top: Path) -> bool:
-    return any(part.startswith(".") for part in folder.relative_to(top).parts)
+def _inside(path: Path) -> Iterator[Path]:
+    """Files below a directory, hidden ones and what lies in hidden directories left out."""
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(folder) / name for name in names if not name.startswith("."))

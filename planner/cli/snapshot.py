@@ -24,9 +24,19 @@ RedactAddresses = Annotated[
 ]
 
 
+Cluster = Annotated[
+    Path | None,
+    typer.Option("--cluster", help="Directory of files that `kubectl get -A -o json` wrote: who may be hit."),
+]
+
+
 @app.command("host")
 def host(
     output: Output = None,
+    cluster: Cluster = None,
+    root: Annotated[
+        str, typer.Option("--root", help="Where the files of the node lie; commands always ask this kernel.")
+    ] = "/",
     redact: Redact = False,
     redact_addresses: RedactAddresses = False,
     show_commands: Annotated[
@@ -39,15 +49,13 @@ def host(
 ) -> None:
     """Snapshot this machine. Without root it records what it can, and each gap with its reason."""
     if show_commands:
-        from planner.collect.sections import show_commands as listed
-
-        print_text("\n".join(listed()) + "\n")
+        print_text(_commands())
         return
-    from planner.collect.host import snapshot_host
     from planner.collect.runner import LocalRunner
+    from planner.collect.snapshots import snapshot_host
 
     with progress("collecting"):
-        taken = snapshot_host(LocalRunner(), deadline=deadline)
+        taken = snapshot_host(LocalRunner(), deadline=deadline, root=root, cluster=cluster)
     _finish(taken, output, redact=redact, redact_addresses=redact_addresses)
 
 
@@ -55,14 +63,15 @@ def host(
 def bundle(
     path: Annotated[Path, typer.Argument(help="Directory or archive: our own layout, or an sosreport.")],
     output: Output = None,
+    cluster: Cluster = None,
     redact: Redact = False,
     redact_addresses: RedactAddresses = False,
 ) -> None:
     """Snapshot from command outputs that were collected elsewhere."""
-    from planner.cli.inputs import load_bundle
+    from planner.collect.snapshots import snapshot_bundle
 
     with progress("reading"):
-        taken = load_bundle(path)
+        taken = snapshot_bundle(path, cluster=cluster)
     _finish(taken, output, redact=redact, redact_addresses=redact_addresses)
 
 
@@ -72,6 +81,15 @@ def script() -> None:
     from planner.collect.host import collector_script
 
     print_text(collector_script())
+
+
+def _commands() -> str:
+    from planner.collect.sections import show_commands
+
+    shown = show_commands()
+    width = max(len(one.command) for one in shown if len(one.command) <= 60)
+    lines = [f"{one.command:<{width}}  needs {one.privilege}; tells {one.unknown}" for one in shown]
+    return "\n".join(lines) + "\n"
 
 
 def _finish(taken: "Snapshot", output: Path | None, *, redact: bool, redact_addresses: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
-from planner.models.proposal import Effect, Fragment, FragmentKind, Outlook, Stage
+from planner.models.proposal import Fragment, FragmentKind, Outlook, Stage
 from planner.models.source import Gap, Source
 from planner.proposal.acting import acting
 from planner.proposal.fragments import RESTORE_TARGETS
@@ -39,15 +39,15 @@ def propose(node: NodeState, fragments: Sequence[Fragment]) -> Outlook:
             stages.append(item)
             gaps.extend(item.gaps)
             state = item.after
-    effects = tuple(effect for stage in stages for effect in stage.effects)
-    before, after, more, unknown = _horizons(node, state, fragments)
+    persisted = any(fragment.target in RESTORE_TARGETS for fragment in fragments)
+    before, after = _horizons(node, state, rules_persisted=persisted)
     return Outlook(
         node=node.name,
         before=before,
         after=after,
         stages=tuple(stages),
-        effects=(*effects, *more),
-        gaps=(*gaps, *unknown),
+        effects=tuple(effect for stage in stages for effect in stage.effects),
+        gaps=tuple(gaps),
     )
 
 
@@ -72,22 +72,34 @@ def _stages(fragment: Fragment, state: NodeState) -> Iterator[Stage | Gap]:
 
 
 def _horizons(
-    node: NodeState, applied: NodeState, fragments: Sequence[Fragment]
-) -> tuple[dict[Horizon, NodeState], dict[Horizon, NodeState], tuple[Effect, ...], tuple[Gap, ...]]:
+    node: NodeState, applied: NodeState, *, rules_persisted: bool
+) -> tuple[dict[Horizon, NodeState], dict[Horizon, NodeState]]:
     before: dict[Horizon, NodeState] = {}
     after: dict[Horizon, NodeState] = {}
     for horizon in (Horizon.NOW, Horizon.NEW_PODS, Horizon.SERVICE_RESTART):
         before[horizon] = node
-        files = acting(node.files, applied.files, horizon)
-        after[horizon] = applied.model_copy(update={"files": files})
-    boot_before, _ = at_reboot(node, node.files)
-    boot_after, unknown = at_reboot(applied, applied.files)
-    # A value that no file sets and whose default is not known is taken to come back as it was before the change.
-    lost = {key: node.sysctls[key] for key in unknown if key in node.sysctls}
-    before[Horizon.REBOOT] = node.model_copy(update={"sysctls": {**node.sysctls, **boot_before}})
-    persisted = {fragment.target for fragment in fragments if fragment.target in RESTORE_TARGETS}
-    running = {field: getattr(node, field) for field in RUNNING if not (persisted and field == "rulesets")}
-    after[Horizon.REBOOT] = applied.model_copy(
-        update={"sysctls": {**applied.sysctls, **lost, **boot_after}, **running}
+        after[horizon] = applied.model_copy(update={"files": acting(node.files, applied.files, horizon)})
+    before[Horizon.REBOOT], after[Horizon.REBOOT] = reboot_states(node, applied, rules_stay=rules_persisted)
+    return before, after
+
+
+def reboot_states(
+    node: NodeState, applied: NodeState, *, running_stays: bool = False, rules_stay: bool = False
+) -> tuple[NodeState, NodeState]:
+    """Both states after a reboot: persisted values, and what lived in the kernel only as it was before the change.
+
+    A value that no file sets and whose default is not known is taken to come back as it was. With `running_stays` links,
+    routes and rules come back as they are afterwards: somebody persisted them too.
+    """
+    former = at_reboot(node, node.files)
+    latter = at_reboot(applied, applied.files)
+    unknown = {key: node.sysctls[key] for key in latter.unknown if key in node.sysctls}
+    back = {
+        field: getattr(node, field)
+        for field in RUNNING
+        if not running_stays and not (rules_stay and field == "rulesets")
+    }
+    return (
+        node.model_copy(update={"sysctls": {**node.sysctls, **former.values}}),
+        applied.model_copy(update={"sysctls": {**applied.sysctls, **latter.values, **unknown}, **back}),
     )
-    return before, after, (), ()

@@ -221,7 +221,7 @@ def run_iptables(command: Command, state: NodeState) -> Outcome:
             )
             return Outcome(state, gaps=(gap,))
         return Outcome(state, error=f"{command.argv[0]}: {refusal}")
-    gaps = ()
+    gaps: tuple[Gap, ...] = ()
     if unknown is not None:
         gaps = (
             Gap(

@@ -79,9 +79,9 @@ def check_target(table: Table, chain: str, rule: str) -> None:
 
 
 def _is_extension(name: str) -> bool:
-    from planner.netfilter.registry import is_target
+    from planner.netfilter.registry import find_target
 
-    return is_target(name)
+    return find_target(name) is not None
 
 
 def rules_of(table: Table, chain: str) -> tuple[str, ...]:
