@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from planner.iproute.grammar import family_of
+from planner.iproute.world import RefusedError, World, rule_name
 from planner.models.route import MAIN, PolicyRule
 from planner.parse.ip_words import parse_rule_words
-from planner.proposal.ip.grammar import family_of
-from planner.proposal.ip.world import RefusedError, World, rule_name
 
 CONTENT = (
     "source",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from planner.proposal.ip.world import RefusedError
+from planner.iproute.world import RefusedError
 
 # In the order of iproute2 (ip/ip.c, cmds): `ip r` is route, `ip n` is neighbor.
 OBJECTS = (

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from planner.iproute.world import NotModelledError, RefusedError, World
 from planner.models.link import ForwardingEntry, Neighbour
 from planner.parse.ip_names import address_text, number_of
 from planner.parse.ip_words import Words
-from planner.proposal.ip.world import NotModelledError, RefusedError, World
 
 NO_FILE = "RTNETLINK answers: No such file or directory"
 EXISTS = "RTNETLINK answers: File exists"

@@ -3,6 +3,9 @@
 import ipaddress
 from collections.abc import Callable, Sequence
 
+from planner.iproute.events import hops_of
+from planner.iproute.grammar import family_of
+from planner.iproute.world import NotModelledError, RefusedError, World
 from planner.models.route import LOCAL, MAIN, NextHop, Route
 from planner.parse.ip_names import (
     DISCARDING,
@@ -15,9 +18,6 @@ from planner.parse.ip_names import (
     table_number,
 )
 from planner.parse.ip_words import AFTER_HOPS, parse_route_words
-from planner.proposal.ip.events import hops_of
-from planner.proposal.ip.grammar import family_of
-from planner.proposal.ip.world import NotModelledError, RefusedError, World
 
 EXISTS = "RTNETLINK answers: File exists"
 NO_PROCESS = "RTNETLINK answers: No such process"

@@ -3,10 +3,10 @@
 Measured on Linux 6.18 and, where cited, read in its sources.
 """
 
+from planner.iproute.connected import MINIMUM_MTU6, link_local, local6, multicast6, prefix6, routes4
+from planner.iproute.world import World, sysctl_name
 from planner.models.link import Address, Link
 from planner.models.route import MAIN, NextHop, NextHopObject, Route
-from planner.proposal.ip.connected import MINIMUM_MTU6, link_local, local6, multicast6, prefix6, routes4
-from planner.proposal.ip.world import World, sysctl_name
 
 UNUSABLE_BELOW = ("net.ipv6.conf.{}.", "net.ipv6.neigh.{}.")
 SELF_CARRIED = frozenset({"vxlan", "loopback", "dummy", "ifb", "ipip", "sit", "gre", "wireguard", "tun"})

@@ -8,7 +8,6 @@ from planner.models.node import NodeState
 from planner.models.proposal import Effect
 from planner.models.route import NextHopObject, PolicyRule, Route
 from planner.models.source import Gap, Source
-from planner.proposal.outcome import Outcome
 
 
 class RefusedError(Exception):
@@ -20,7 +19,7 @@ class NotModelledError(Exception):
 
 
 class World:
-    """A working copy of a state. Methods that change it record an effect; `outcome` freezes it again."""
+    """A working copy of a state. Methods that change it record an effect; `state` freezes it again."""
 
     def __init__(self, state: NodeState, source: Source) -> None:
         self.before = state
@@ -35,9 +34,9 @@ class World:
         self.effects: list[Effect] = []
         self.gaps: list[Gap] = []
 
-    def outcome(self) -> Outcome:
+    def state(self) -> NodeState:
         """The state as it is now."""
-        state = self.before.model_copy(
+        return self.before.model_copy(
             update={
                 "sysctls": self.sysctls,
                 "links": tuple(self.links),
@@ -48,7 +47,6 @@ class World:
                 "fdb": tuple(self.fdb),
             }
         )
-        return Outcome(state=state, effects=tuple(self.effects), gaps=tuple(self.gaps))
 
     def tell(self, what: str, because: str = "", *, cause: Cause | None = None) -> None:
         """Record an effect: proposed when it needs no reason, of the kernel when it has one."""

@@ -4,11 +4,8 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from planner.models.link import Address, Link
-from planner.parse.ip_names import NotUnderstoodError, address_text, number_of, prefix_text
-from planner.parse.ip_words import Words
-from planner.proposal.ip.connected import local6, prefix6, subnet
-from planner.proposal.ip.events import (
+from planner.iproute.connected import local6, prefix6, subnet
+from planner.iproute.events import (
     add_kernel_route,
     addresses_lost4,
     drop_kernel_route,
@@ -16,7 +13,10 @@ from planner.proposal.ip.events import (
     insert6,
     update_routes4,
 )
-from planner.proposal.ip.world import NotModelledError, RefusedError, World, sysctl_name
+from planner.iproute.world import NotModelledError, RefusedError, World, sysctl_name
+from planner.models.link import Address, Link
+from planner.parse.ip_names import NotUnderstoodError, address_text, number_of, prefix_text
+from planner.parse.ip_words import Words
 
 FLAGS = frozenset({"home", "nodad", "mngtmpaddr", "noprefixroute", "autojoin", "optimistic", "mcautojoin"})
 

@@ -1,20 +1,17 @@
-"""Any command of `ip` or `bridge`: which object, which action, and what becomes of a failure."""
+"""Any command of `ip` or `bridge`: which object, which action."""
 
 from collections.abc import Sequence
 
+from planner.iproute.address import run_address
+from planner.iproute.grammar import ACTIONS, BRIDGE_OBJECTS, OBJECTS, READING, complete
+from planner.iproute.link import run_link
+from planner.iproute.neighbour import run_fdb, run_neighbour
+from planner.iproute.nexthop import run_nexthop
+from planner.iproute.route import run_route
+from planner.iproute.rule import run_rule
+from planner.iproute.world import NotModelledError, World
 from planner.models.node import NodeState
-from planner.models.proposal import Command
-from planner.models.source import Gap
-from planner.parse.ip_names import NotUnderstoodError
-from planner.proposal.ip.address import run_address
-from planner.proposal.ip.grammar import ACTIONS, BRIDGE_OBJECTS, OBJECTS, READING, complete
-from planner.proposal.ip.link import run_link
-from planner.proposal.ip.neighbour import run_fdb, run_neighbour
-from planner.proposal.ip.nexthop import run_nexthop
-from planner.proposal.ip.route import run_route
-from planner.proposal.ip.rule import run_rule
-from planner.proposal.ip.world import NotModelledError, RefusedError, World
-from planner.proposal.outcome import Outcome
+from planner.models.source import Source
 
 FAMILIES = {"-4": "ip", "-6": "ip6", "inet": "ip", "inet6": "ip6"}
 WITHOUT_VALUE = frozenset(
@@ -53,24 +50,19 @@ WITHOUT_VALUE = frozenset(
 )
 
 
-def run_ip(command: Command, state: NodeState) -> Outcome:
-    """What `ip` or `bridge` makes of a node. A command that fails changes nothing; one that is not modelled is a gap."""
-    world = World(state, command.source)
-    try:
-        _dispatch(world, command)
-    except RefusedError as error:
-        return Outcome(state=state, error=str(error))
-    except (NotModelledError, NotUnderstoodError) as error:
-        shown = " ".join(command.argv)[:200]
-        gap = Gap(section="proposal", reason=f"not modelled, {error}: `{shown}`", source=command.source)
-        return Outcome(state=state, gaps=(gap,))
-    return world.outcome()
+def run(argv: Sequence[str], state: NodeState, source: Source) -> World:
+    """The world after a command. Raises `RefusedError` when the real command fails and
+    `NotModelledError` or `NotUnderstoodError` when it is not known what it does; the state then is as it was.
+    """
+    world = World(state, source)
+    tool = argv[0].rpartition("/")[2] if argv else ""
+    family, words = _options(argv[1:])
+    _dispatch(world, tool, family, words)
+    return world
 
 
-def _dispatch(world: World, command: Command) -> None:
-    tool = command.argv[0].rpartition("/")[2] if command.argv else ""
-    family, words = _options(command.argv[1:])
-    if command.stdin or not words:
+def _dispatch(world: World, tool: str, family: str, words: Sequence[str]) -> None:
+    if not words:
         raise NotModelledError("a command without an object")
     if tool == "bridge":
         if complete(words[0], BRIDGE_OBJECTS, "Object") != "fdb":

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
+from planner.iproute.events import refresh_routes, remove_nexthop
+from planner.iproute.route import checked
+from planner.iproute.world import NotModelledError, RefusedError, World
 from planner.models.route import MAIN, NextHop, NextHopObject
 from planner.parse.ip_names import address_text, protocol_name
 from planner.parse.ip_words import Words
-from planner.proposal.ip.events import refresh_routes, remove_nexthop
-from planner.proposal.ip.route import checked
-from planner.proposal.ip.world import NotModelledError, RefusedError, World
 
 
 def run_nexthop(world: World, action: str, words: Sequence[str]) -> None:

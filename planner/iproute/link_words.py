@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from planner.iproute.world import NotModelledError, RefusedError
 from planner.parse.ip_text_links import RENAMED, SWITCHES
 from planner.parse.ip_words import Words
-from planner.proposal.ip.world import NotModelledError, RefusedError
 
 SWITCHED = {"arp": "arp", "multicast": "multicast", "allmulticast": "allmulticast", "promisc": "promisc"}
 USUAL = {"arp": "on", "multicast": "on", "allmulticast": "off", "promisc": "off"}

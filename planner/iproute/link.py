@@ -3,10 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from planner.models.change import Cause
-from planner.models.link import ForwardingEntry, Link
-from planner.parse.ip_names import number_of
-from planner.proposal.ip.events import (
+from planner.iproute.events import (
     change_mtu,
     follow_ports,
     link_down,
@@ -16,8 +13,11 @@ from planner.proposal.ip.events import (
     unregister,
     without_port_options,
 )
-from planner.proposal.ip.link_words import USUAL, LinkWords, read_link_words
-from planner.proposal.ip.world import NotModelledError, RefusedError, World, sysctl_name
+from planner.iproute.link_words import USUAL, LinkWords, read_link_words
+from planner.iproute.world import NotModelledError, RefusedError, World, sysctl_name
+from planner.models.change import Cause
+from planner.models.link import ForwardingEntry, Link
+from planner.parse.ip_names import number_of
 
 KNOWN_KINDS = frozenset(
     {

@@ -1,0 +1,1 @@
+"""What the kernel makes of the commands of iproute2. Pure: states in, states out."""
