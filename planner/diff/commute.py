@@ -36,7 +36,7 @@ _KEEPS_ADDRESSES = frozenset(
         "NFQUEUE",
     }
 )
-BUDGET = 50_000
+BUDGET = 20_000
 """Questions to the full proof for one chain; beyond it a pair counts as not provable."""
 
 
