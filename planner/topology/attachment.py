@@ -5,6 +5,7 @@ from re import compile as pattern
 
 from planner.models.link import Link
 from planner.models.node import NodeState
+from planner.models.route import MAIN
 from planner.models.topology import PodAttachment
 from planner.parse.network_files import CniFacts
 from planner.topology.prefixes import inside
@@ -37,7 +38,13 @@ class Attachment:
 
 def attachment_of(node: NodeState, cni: CniFacts | None, own_ranges: tuple[str, ...]) -> Attachment:
     """From the links; from the CNI file where no pod's link is there."""
-    routed_to = {hop.link for route in node.routes for hop in route.nexthops if _one_host(route.prefix)}
+    routed_to = {
+        hop.link
+        for route in node.routes
+        if route.type == "unicast" and route.table == MAIN and _one_host(route.prefix)
+        for hop in route.nexthops
+        if not hop.via
+    } - {hop.link for route in node.routes if route.is_default for hop in route.nexthops}
     bridges = {
         link.name for link in node.links if link.kind == "bridge" and _carries_pods(link, cni, own_ranges)
     }

@@ -210,10 +210,6 @@ def _routes(
     pod_ranges: tuple[str, ...],
     own_ranges: tuple[str, ...],
 ) -> Crossing:
-    if node.gap("routes") is not None or node.gap("links") is not None:
-        return Crossing(
-            Overlay.UNKNOWN, (), 0, ("the way between nodes is not known: routes or links were not read",)
-        )
     others = (
         tuple(c for n in cluster.nodes if n.name != node.name for c in n.pod_cidrs)
         if cluster is not None
@@ -224,6 +220,10 @@ def _routes(
         first = direct[0]
         clue = f"{len(direct)} plain routes to other nodes' subnets, like {first.prefix} via {first.nexthops[0].via}"
         return Crossing(Overlay.HOST_ROUTES, (), 0, (clue,))
+    if node.gap("routes") is not None or node.gap("links") is not None:
+        return Crossing(
+            Overlay.UNKNOWN, (), 0, ("the way between nodes is not known: routes or links were not read",)
+        )
     if attachment.kind is PodAttachment.BRIDGE and (attachment.bridges or config_map(cluster, "kube-proxy")):
         clue = "pods hang on a bridge and no route leads to other nodes' subnets: the network outside carries them"
         return Crossing(Overlay.CLOUD_ROUTES, (), 0, (clue,))

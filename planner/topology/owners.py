@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from re import compile as pattern
 
 from planner.models.ruleset import Ruleset
 from planner.models.topology import Owner
@@ -103,6 +104,9 @@ LINKS: tuple[tuple[str, str], ...] = (
 )
 """Links that only one agent has, as they stand after `-i ` or `-o `."""
 
+QUOTED = pattern(r'"(?:\\.|[^"\\])*"')
+"""A comment is written by others: what it says of jumps and links is no jump and no link."""
+
 NODE_LOCAL_DNS = "169.254.20.10/32"
 """The address that NodeLocal DNSCache binds unless told otherwise (Kubernetes, cluster/addons/dns/nodelocaldns)."""
 
@@ -121,8 +125,9 @@ def owner_of_chain(name: str) -> str:
 
 def owner_of_rule(text: str) -> str:
     """The agent that wrote a rule of a shared chain: by where it jumps, its comment, its link; empty when none tells."""
+    bare = QUOTED.sub('""', text) if '"' in text else text
     for option in (" -j ", " -g "):
-        target = after(text, option)
+        target = after(bare, option)
         if target:
             owner = owner_of_chain(target)
             if owner:
@@ -132,14 +137,14 @@ def owner_of_rule(text: str) -> str:
         for prefix, owner in COMMENT_PREFIXES:
             if comment.startswith(prefix):
                 return owner
-    padded = f" {text} "
+    padded = f" {bare} "
     for option in (" -i ", " -o "):
         start = padded.find(option)
         if start >= 0:
             for link, owner in LINKS:
                 if padded.startswith(link, start + len(option)):
                     return owner
-    if NODE_LOCAL_DNS in text:
+    if NODE_LOCAL_DNS in bare:
         return "node-local-dns"
     return ""
 

@@ -70,7 +70,7 @@ def node_pod_ranges(node: NodeState, cluster: Cluster | None, cni: CniFacts | No
 
 def pod_ranges(node: NodeState, cluster: Cluster | None, rules: ServiceRules, own: tuple[str, ...]) -> Ranges:
     """The cluster's pods: who says it for the whole, else all nodes' ranges, else this node's own."""
-    said = list(_pods_said(node, cluster, rules))
+    said = [(prefix, who) for prefix, who in _pods_said(node, cluster, rules) if network(prefix) is not None]
     wide = [(prefix, who) for prefix, who in said if not (inside(prefix, own) and not _is(prefix, own))]
     if not wide and cluster is not None:
         wide = [(cidr, "the nodes' podCIDRs") for entry in cluster.nodes for cidr in entry.pod_cidrs]
@@ -110,7 +110,8 @@ def _pods_said(node: NodeState, cluster: Cluster | None, rules: ServiceRules) ->
             if " ! -d " in f" {rule}" and not rule.startswith("!"):
                 yield after(rule, " -s "), "weave's rules"
         for rule in nat.chains.get("FLANNEL-POSTRTG", ()) if nat is not None else ():
-            if rule.startswith("-s ") and after(rule, " -d ") == after(rule, " -s "):
+            # `! -d 224.0.0.0/4` is what flannel masquerades the whole range with (flannel, pkg/trafficmngr/iptables).
+            if rule.startswith("-s ") and "! -d 224.0.0.0/4 " in rule:
                 yield after(rule, " -s "), "flannel's rules"
 
 

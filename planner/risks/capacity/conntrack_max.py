@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
-from planner.risks.capacity.limits import TRACKED, times, whole
+from planner.risks.capacity.limits import TRACKED, present, times, whole
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import conntrack
@@ -45,7 +45,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         return
     if before is not None and 0 < before <= after:
         return
-    room = conntrack(review.before)
+    room = conntrack(present(review))
     former = f"from {before:,} " if before else ""
     falls = f"the limit of tracked flows falls {former}to {after:,}"
     if room.used is None:

@@ -26,7 +26,7 @@ from planner.models.change import Cause, SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.parse.network_files import proxy_config
-from planner.risks.capacity.limits import TRACKED, whole
+from planner.risks.capacity.limits import TRACKED, present, whole
 from planner.risks.people import counted
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import conntrack
@@ -43,7 +43,7 @@ MAY_ONLY_RAISE = 36
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     """A proposed number that is not the one kube-proxy computes."""
-    after, cores = whole(change.after), review.before.volatile.cpus
+    after, cores = whole(change.after), present(review).volatile.cpus
     if after is None or change.cause is Cause.OWNER or not _runs(review):
         return
     config = proxy_config(review.before.files, review.cluster)
@@ -55,7 +55,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     minor = _minor(review)
     if target == after or (target < after and minor in ONLY_RAISES):
         return
-    used = conntrack(review.before).used
+    used = conntrack(present(review)).used
     short = used is not None and target < after and used * review.growth > target
     yield Finding(
         risk=RISK.id,

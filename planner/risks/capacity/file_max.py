@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
-from planner.risks.capacity.limits import times, whole
+from planner.risks.capacity.limits import present, times, whole
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import open_files
@@ -42,7 +42,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     before, after = whole(change.before), whole(change.after)
     if after is None or (before is not None and after >= before):
         return
-    room = open_files(review.before)
+    room = open_files(present(review))
     falls = f"{change.node} may open {after:,} files"
     if room.used is None:
         yield Finding(

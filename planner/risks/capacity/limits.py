@@ -1,6 +1,9 @@
 """What every judge of a limit needs: numbers out of sysctls, and the classes that a full table hits."""
 
+from planner.models.horizon import Horizon
+from planner.models.node import NodeState
 from planner.models.traffic import TrafficClass
+from planner.risks.risk import Review
 
 TRACKED = (
     TrafficClass.POD_TO_POD_CROSS_NODE,
@@ -26,6 +29,11 @@ RESOLVED = (
 
 HOST_SOCKETS = (TrafficClass.HOST_EGRESS, TrafficClass.NODE_TO_APISERVER, TrafficClass.KUBELET_PROBES)
 """Classes in which the host opens the connection."""
+
+
+def present(review: Review) -> NodeState:
+    """The node as it is: its figures of use are those of now, whenever the change shows."""
+    return review.outlook.before.get(Horizon.NOW, review.before)
 
 
 def whole(text: str | None) -> int | None:

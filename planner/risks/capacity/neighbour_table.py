@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
-from planner.risks.capacity.limits import RESOLVED, times, whole
+from planner.risks.capacity.limits import RESOLVED, present, times, whole
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import Headroom, neighbours
 
@@ -34,7 +34,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     if after is None or (before is not None and after >= before):
         return
     family = "ip6" if ".ipv6." in change.key else "ip"
-    room = neighbours(review.before, review.cluster, family)
+    room = neighbours(present(review), review.cluster, family)
     if change.key.endswith("gc_thresh2"):
         yield from _collected(change, room, after)
         return

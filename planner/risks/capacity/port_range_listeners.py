@@ -24,6 +24,7 @@ from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.models.traffic import TrafficClass
+from planner.risks.capacity.limits import present
 from planner.risks.capacity.port_pools import pools
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
@@ -36,11 +37,11 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     if both is None:
         return
     before, after = both
-    owners = listened(review.before, review.topology)
+    owners = listened(present(review), review.topology)
     added = [port for port in newly_offered(before, after, owners) if not before.low <= port <= before.high]
     if not added:
         return
-    seen = bool(review.before.volatile.listeners)
+    seen = bool(present(review).volatile.listeners)
     names = listed([owners[port] for port in added])
     who = f"ports that {names} {'bind' if seen else 'usually bind'} ({spans(added)})"
     yield Finding(

@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
-from planner.risks.capacity.limits import HOST_SOCKETS
+from planner.risks.capacity.limits import HOST_SOCKETS, present
 from planner.risks.capacity.port_pools import KEYS, pools
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import source_ports
@@ -50,7 +50,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
             remedy="Reserve only ports that somebody listens on.",
         )
         return
-    room = source_ports(review.before)
+    room = source_ports(present(review))
     if room.used is None:
         unknown = after.size < before.size // 2
         if after.size < before.size * NOTICED:

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.traffic import TrafficClass
+from planner.risks.capacity.limits import present
 from planner.risks.capacity.port_pools import node_port_range, node_ports_unknown, pools
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
@@ -36,7 +37,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         return
     before, after = both
     allowed = node_port_range(review)
-    owners = listened(review.before, review.topology)
+    owners = listened(present(review), review.topology)
     wanted = {*review.topology.node_ports, *allowed, *owners}
     lost = [port for port in newly_offered(before, after, wanted) if before.low <= port <= before.high]
     if not lost:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.traffic import TrafficClass
-from planner.risks.capacity.limits import times, vector
+from planner.risks.capacity.limits import present, times, vector
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import socket_memory
@@ -46,7 +46,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     if len(after) != 3 or (len(before) == 3 and after[2] >= before[2]):
         return
     protocol = "udp" if change.key.endswith("udp_mem") else "tcp"
-    room = socket_memory(review.before, protocol)
+    room = socket_memory(present(review), protocol)
     limit = after[2]
     former = f"from {before[2]:,} " if len(before) == 3 else ""
     falls = f"the memory for all {protocol.upper()} sockets of {change.node} falls {former}to {limit:,} pages"
