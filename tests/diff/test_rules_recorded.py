@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,32 @@ def test_two_nodes():
     assert 36 >= lines(changes)
     assert {"KUBE-XLB"} == {change.chain[:8] for change in changes}
     assert {RuleEdit.ADDED, RuleEdit.REMOVED} == {change.edit for change in changes}
+
+
+def test_other_hashes(tmp_path):
+    """The same rules under other hashes: only new names.
+
+    The lists of recent addresses keep theirs here: a list under another name begins empty, and clients lose their place.
+    """
+    text = (RECORDED / "kubeproxy-node1.iptables-save").read_text()
+    other = tmp_path / "renamed"
+    other.write_text(
+        re.sub(
+            r"(?<!--name )KUBE-(SVC|SEP|XLB|FW)-(\w{16})",
+            lambda found: f"KUBE-{found[1]}-{found[2][::-1]}",
+            text,
+        )
+    )
+    before = read(RECORDED / "kubeproxy-node1.iptables-save")
+    changes = list(diff_rulesets(before, read(other)))
+    hashed = {
+        name
+        for table in before.rulesets[0].tables.values()
+        for name, rules in table.chains.items()
+        if re.fullmatch(r"KUBE-(SVC|SEP|XLB|FW)-\w{16}", name)
+    }
+    assert {ChainEdit.RENAMED} == {change.edit for change in changes}
+    assert hashed == {change.renamed_from for change in changes}
 
 
 def rule_pairs():
