@@ -12,6 +12,7 @@ import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 POD_RANGE = "10.244.0.0/16"
 NODE_PORTS = range(30000, 32768)
@@ -191,12 +192,32 @@ def _service_chains(service: Service) -> dict[str, list[str]]:
     return chains
 
 
+def write_inputs(count: int, folder: Path) -> str:
+    """Three files: before, one rule changed, the order changed; and a sentence about them."""
+    services = make_services(count)
+    before = iptables_save(services)
+    middle = services[count // 2]
+    rule = f'"{middle.name} cluster IP" -m tcp --dport {middle.port} -j {middle.chain}'
+    changed = before.replace(rule, rule.replace(f"--dport {middle.port}", f"--dport {middle.port + 1}"), 1)
+    if changed == before:
+        raise SystemExit("the rule that is to be changed is not written")
+    texts = {"before": before, "changed": changed, "shuffled": iptables_save(services, seed=1)}
+    for name, text in texts.items():
+        (folder / f"{name}.iptables-save").write_text(text)
+    rules, chains = before.count("\n-A "), before.count("\n:")
+    return f"{count:,} services: {rules:,} rules in {chains:,} chains, {len(before) / 1e6:.1f} MB"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("services", type=int)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="write the three files of the benchmark there")
     chosen = parser.parse_args()
-    sys.stdout.write(iptables_save(make_services(chosen.services), seed=chosen.seed))
+    if chosen.folder:
+        print(write_inputs(chosen.services, chosen.folder))
+    else:
+        sys.stdout.write(iptables_save(make_services(chosen.services), seed=chosen.seed))
 
 
 if __name__ == "__main__":
