@@ -20,8 +20,8 @@ ROOTS = ("/etc", "/run", "/usr/local/lib", "/usr/lib")
 
 def _unrolled():
     """The script's body with its two loops over directories written out."""
-    outer = re.search(r"^for where in (/etc .*?); do\n(.*?)^done$", BODY, re.M | re.S)
-    inner = re.search(r"^  for where in (/lib); do\n(.*?)^  done$", BODY, re.M | re.S)
+    outer = re.search(r"^for where in (/etc .*?); do\n(.*?)^done$", BODY, re.MULTILINE | re.DOTALL)
+    inner = re.search(r"^  for where in (/lib); do\n(.*?)^  done$", BODY, re.MULTILINE | re.DOTALL)
     text = BODY.replace(outer.group(0), "").replace(inner.group(0), "")
     for loop in (outer, inner):
         for where in loop.group(1).split():
@@ -62,7 +62,7 @@ def test_every_command_of_the_script_is_in_the_list_and_no_other():
 
 def test_the_two_sections_made_by_functions_are_what_the_list_says():
     """sysctl and modes are not plain commands."""
-    others = re.search(r"^sysctl_others='(.*?)'", SCRIPT, re.M | re.S).group(1).split()
+    others = re.search(r"^sysctl_others='(.*?)'", SCRIPT, re.MULTILINE | re.DOTALL).group(1).split()
 
     assert SYSCTLS == ("/proc/sys/net", *others)
     assert "grep -r '' /proc/sys/net $sysctl_others" in SCRIPT
