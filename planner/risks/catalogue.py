@@ -78,11 +78,17 @@ def described(ids: Sequence[str]) -> dict[str, CatalogueEntry]:
 def _find(changes: Sequence[Change], review_for: Callable[[Change], Review]) -> Iterator[Finding]:
     for change in changes:
         risks = _concerned(change)
-        if not risks:
+        if not risks and not _fallbacks(type(change)):
             continue
         review = review_for(change)
+        spoken = False
         for risk in risks:
-            yield from risk.judge(change, review)
+            for finding in risk.judge(change, review):
+                spoken = True
+                yield finding
+        if not spoken:
+            for risk in _fallbacks(type(change)):
+                yield from risk.judge(change, review)
 
 
 def _concerned(change: Change) -> tuple[AnyRisk, ...]:
@@ -94,7 +100,12 @@ def _concerned(change: Change) -> tuple[AnyRisk, ...]:
 
 @cache
 def _by_kind(kind: type[Change]) -> tuple[AnyRisk, ...]:
-    return tuple(risk for risk in catalogue() if kind in risk.on)
+    return tuple(risk for risk in catalogue() if kind in risk.on and not risk.fallback)
+
+
+@cache
+def _fallbacks(kind: type[Change]) -> tuple[AnyRisk, ...]:
+    return tuple(risk for risk in catalogue() if kind in risk.on and risk.fallback)
 
 
 @cache

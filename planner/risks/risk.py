@@ -58,6 +58,8 @@ class Risk(Generic[C]):
     """A command that shows the node's present state of it."""
     once: bool = False
     """Findings of one node with equal messages are folded into one, the other changes as `related`."""
+    fallback: bool = False
+    """Asked only about changes of which no other risk says anything."""
 
 
 AnyRisk = Risk[Any]

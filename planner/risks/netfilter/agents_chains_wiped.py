@@ -1,0 +1,144 @@
+"""Chains that an agent wrote go, and with them what they did.
+
+## Why it matters
+
+iptables-restore without --noflush replaces each table that the file names, also the parts that kube-proxy, the CNI
+plugin or docker wrote there. Some agents write theirs again within a minute; portmap's host ports and docker's chains
+come back only when a pod or the daemon starts.
+
+## When it bites
+
+At once.
+
+## How to undo
+
+Restore the saved tables; restart the agents; recreate pods with host ports.
+
+## How to check
+
+`iptables-save | grep -c '^:KUBE-'` before and after.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from planner.models.change import ChainChange, ChainEdit, RuleChange, RuleEdit
+from planner.models.finding import Extent, Finding, Reversibility
+from planner.models.traffic import TrafficClass
+from planner.netfilter.effect import Goto, Jump
+from planner.risks.netfilter.reading import read
+from planner.risks.netfilter.structure import jumps, owned, reached, table_of
+from planner.risks.risk import Review, Risk
+
+_CROSS, _SERVICE, _OUT, _NODEPORT, _HOSTPORT, _DNS = (
+    TrafficClass.POD_TO_POD_CROSS_NODE,
+    TrafficClass.POD_TO_SERVICE,
+    TrafficClass.POD_TO_EXTERNAL,
+    TrafficClass.EXTERNAL_TO_NODEPORT_LB,
+    TrafficClass.HOSTPORT,
+    TrafficClass.DNS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What goes with an agent's chains, and who brings it back."""
+
+    breaks: tuple[TrafficClass, ...]
+    back: str
+    heals: bool
+    """The agent writes its chains again without anybody's doing."""
+
+
+_PERIODIC = "{agent} writes them again at its next synchronisation, within a minute or so"
+_RESTART = "they come back when {agent} restarts"
+_PODS = "they come back only when the pods behind them are recreated"
+LOSSES: dict[tuple[str, str], Loss] = {
+    ("kube-proxy", "nat"): Loss((_SERVICE, _DNS, _NODEPORT), _PERIODIC, True),
+    ("kube-proxy", "filter"): Loss((_SERVICE, _NODEPORT), _PERIODIC, True),
+    ("kubelet", "nat"): Loss((_NODEPORT,), "the kubelet writes them again within a minute or so", True),
+    ("kubelet", "filter"): Loss((_NODEPORT,), "the kubelet writes them again within a minute or so", True),
+    ("portmap", "nat"): Loss((_HOSTPORT,), _PODS, False),
+    ("cni-bridge", "nat"): Loss((_OUT, _DNS), _PODS, False),
+    ("cni-firewall", "filter"): Loss((_CROSS, _OUT), _PODS, False),
+    ("docker", "nat"): Loss((_HOSTPORT,), _RESTART, False),
+    ("docker", "filter"): Loss((_HOSTPORT,), _RESTART, False),
+    ("flannel", "nat"): Loss((_OUT, _DNS), _PERIODIC, True),
+    ("flannel", "filter"): Loss((_CROSS, _OUT), _PERIODIC, True),
+    ("calico", "nat"): Loss((_OUT, _DNS), _PERIODIC, True),
+    ("weave", "nat"): Loss((_OUT, _DNS), _RESTART, False),
+    ("weave", "filter"): Loss((_CROSS, _OUT), _RESTART, False),
+    ("aws-vpc-cni", "nat"): Loss((_OUT, _DNS), _PERIODIC, True),
+    ("ip-masq-agent", "nat"): Loss((_OUT, _DNS), _PERIODIC, True),
+}
+_OTHER = Loss((_CROSS, _SERVICE), "they come back when {agent} writes them again", True)
+
+
+def judge(change: ChainChange | RuleChange, review: Review) -> Iterator[Finding]:
+    """Whose chains went, were emptied, or are no longer jumped to."""
+    found = _gone(change, review)
+    if not found:
+        return
+    agent = owned(found)
+    loss = LOSSES.get((agent, change.table), _OTHER)
+    if loss.breaks == (_HOSTPORT,) and not review.topology.host_ports and agent == "portmap":
+        return
+    yield Finding(
+        risk=RISK.id,
+        change=change,
+        message=f"The {change.table} table of {change.node} loses the chains of {agent}: {loss.back.format(agent=agent)}.",
+        breaks=loss.breaks,
+        extent=Extent.INTERMITTENT
+        if loss.heals
+        else Extent.TOTAL
+        if loss.breaks == (_HOSTPORT,)
+        else Extent.PARTIAL,
+        onset=change.horizon,
+        reversibility=Reversibility.FULL if loss.heals else Reversibility.WITH_LOSS,
+        undo=""
+        if loss.heals
+        else f"Restoring the saved table brings them back; otherwise {loss.back.format(agent=agent)}.",
+        remedy="Load the file with --noflush into chains of your own, or leave the table to its agents.",
+    )
+
+
+def _gone(change: ChainChange | RuleChange, review: Review) -> str:
+    """The chain of an agent that no packet comes to any more; empty when none."""
+    before, after = table_of(review.before, change), table_of(review.after, change)
+    match change:
+        case ChainChange():
+            worked = change.edit is ChainEdit.REMOVED and bool(change.rules)
+            return (
+                change.chain
+                if worked and owned(change.chain) and change.chain in reached(before, change.family)
+                else ""
+            )
+        case RuleChange():
+            if change.edit is not RuleEdit.REMOVED:
+                return ""
+            # Emptied where it stands, while packets still come to it.
+            if owned(change.chain) and not after.chains.get(change.chain) and change.chain in after.chains:
+                return change.chain if change.chain in reached(before, change.family) else ""
+            effect = read(change.rule, change.family).effect
+            if (
+                not isinstance(effect, Jump | Goto)
+                or not owned(effect.chain)
+                or not before.chains.get(effect.chain)
+            ):
+                return ""
+            left = any(effect.chain in jumps(after, chain, change.family) for chain in (change.chain,))
+            return "" if left else effect.chain
+
+
+RISK = Risk[ChainChange | RuleChange](
+    id="agents-chains-wiped",
+    title="Chains of an agent are removed",
+    on=(ChainChange, RuleChange),
+    judge=judge,
+    sources=(
+        "iptables-restore(8), --noflush; measured: tables named in the file are replaced, others stay",
+        "Kubernetes, pkg/proxy/iptables; containernetworking/plugins, plugins/meta/portmap",
+    ),
+    verify="iptables-save | grep '^:' | cut -c2-6 | sort | uniq -c",
+    once=True,
+)

@@ -1,0 +1,118 @@
+"""The shape of a table: which chains packets reach, who refers to what, what stands after a rule."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from planner.models.change import ChainChange, ChainPolicyChange, RuleChange
+from planner.models.node import NodeState
+from planner.models.ruleset import Table
+from planner.netfilter.effect import Accept, Goto, Jump
+from planner.risks.netfilter.reading import Reading, read
+from planner.topology.owners import owner_of_chain
+
+Located = RuleChange | ChainChange | ChainPolicyChange
+
+
+def table_of(state: NodeState, change: Located) -> Table:
+    """The table of the change in a state; an empty one when it does not exist."""
+    rules = state.ruleset(change.family, change.backend)
+    return rules.tables.get(change.table, Table(name=change.table)) if rules else Table(name=change.table)
+
+
+def reached(table: Table, family: str) -> frozenset[str]:
+    """Chains that a packet can come to, from the base chains on."""
+    return _reached(_Known(table), family)
+
+
+class _Known:
+    """A table compared by identity; hashing one with many rules costs more than the answer saves."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and other.table is self.table
+
+    def __hash__(self) -> int:
+        return id(self.table)
+
+
+@lru_cache(maxsize=64)
+def _reached(known: _Known, family: str) -> frozenset[str]:
+    table = known.table
+    seen: set[str] = set()
+    waiting = [chain for chain in table.chains if chain in table.policies]
+    while waiting:
+        chain = waiting.pop()
+        if chain in seen:
+            continue
+        seen.add(chain)
+        waiting += [target for target in jumps(table, chain, family) if target in table.chains]
+    return frozenset(seen)
+
+
+def jumps(table: Table, chain: str, family: str) -> Iterator[str]:
+    """Chains that rules of a chain lead to."""
+    for text in table.chains.get(chain, ()):
+        if " -g " in f" {text}" or " -j " in f" {text}":
+            effect = read(text, family).effect
+            if isinstance(effect, Jump | Goto):
+                yield effect.chain
+
+
+def readings(table: Table, chain: str, family: str) -> tuple[Reading, ...]:
+    """Every rule of the chain."""
+    return tuple(read(text, family) for text in table.chains.get(chain, ()))
+
+
+def cut_off_at(table: Table, chain: str, family: str) -> int | None:
+    """Position (from 1) of the first rule that no packet passes; rules behind it are never reached."""
+    for number, reading in enumerate(readings(table, chain, family), start=1):
+        ends = isinstance(reading.effect, Accept) or reading.drops or reading.rewrites
+        if reading.always and not reading.problem and (ends or isinstance(reading.effect, Goto)):
+            return number
+    return None
+
+
+def may_drop(table: Table, chain: str, family: str, *, start: int = 0) -> bool:
+    """Whether a rule behind position `start`, or a chain that it leads to, can stop a packet, or is not known not to."""
+    seen: set[str] = set()
+
+    def stops(name: str, first: int) -> bool:
+        if name in seen:
+            return False
+        seen.add(name)
+        for text in table.chains.get(name, ())[first:]:
+            reading = read(text, family)
+            if reading.problem or not _only_lets_through(reading):
+                if isinstance(reading.effect, Jump | Goto) and not reading.problem:
+                    if stops(reading.effect.chain, 0):
+                        return True
+                    continue
+                return True
+        return False
+
+    return stops(chain, start)
+
+
+def _only_lets_through(reading: Reading) -> bool:
+    from planner.netfilter.effect import Return
+
+    return reading.accepts or reading.harmless or isinstance(reading.effect, Return)
+
+
+def owned(chain: str) -> str:
+    """The agent that writes the chain, or an empty string."""
+    return owner_of_chain(chain)
+
+
+def everywhere(state: NodeState, family: str | None = None) -> Iterator[tuple[str, Table, str, str]]:
+    """Every rule of the state: backend and family, table, chain, text."""
+    for rules in state.rulesets:
+        if family in {None, rules.family}:
+            for table in rules.tables.values():
+                for chain, texts in table.chains.items():
+                    for text in texts:
+                        yield rules.backend, table, chain, text
