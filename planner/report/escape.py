@@ -1,13 +1,14 @@
 """The only place that knows each format's special characters. Texts in reports were written by others."""
 
 import re
+from html import escape
 
 CONTROL = re.compile(
     # C0 and C1 controls with ESC, zero-width characters, line separators, and the bidirectional controls (Unicode TR9):
     # any of them can make a line read as something that it is not.
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
 )
-MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~$&@])")
+MARKDOWN = re.compile(r"([\\`*_\[\]<>#|~$&@])")
 
 
 def visible(text: str) -> str:
@@ -33,12 +34,17 @@ def markdown(text: str) -> str:
     return shown.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
+def html(text: str) -> str:
+    """Text between HTML tags, where Markdown is not read."""
+    return escape(visible(text))
+
+
 def code(text: str) -> str:
-    """A code span that no run of backticks inside can leave; `|` is escaped, because tables split before they read code."""
-    shown = visible(text).replace("|", "\\|") or " "
+    """A code span that no run of backticks inside can leave. Not for table cells: they split at `|` before code is read."""
+    shown = visible(text) or " "
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
     ticks = "`" * (longest + 1)
-    pad = " " if shown.startswith("`") or shown.endswith("`") or longest else ""
+    pad = " " if longest else ""
     return f"{ticks}{pad}{shown}{pad}{ticks}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from planner.models.assessment import Assessment
 from planner.models.plan import Plan
 from planner.models.proposal import Command
-from planner.report.escape import code, fence, markdown
+from planner.report.escape import code, fence, html, markdown
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
 
@@ -29,9 +29,10 @@ def render(assessment: Assessment, *, budget: int = BUDGET) -> str:
         "|---|---|",
         *(f"| {markdown(name)} | {markdown(value)} |" for name, value in page.facts),
         "",
+        "",
     ]
     text = "\n".join(head)
-    foot = f"\n<sub>snapshot {markdown(page.taken_at)} · netchange {markdown(page.netchange)}</sub>\n"
+    foot = f"<sub>snapshot {markdown(page.taken_at)} · netchange {markdown(page.netchange)}</sub>\n"
     dropped = 0
     for block in _blocks(page):
         if size(text) + size(block) + size(foot) + 200 > budget:
@@ -39,7 +40,7 @@ def render(assessment: Assessment, *, budget: int = BUDGET) -> str:
             continue
         text += block
     if dropped:
-        text += f"\n*{count(dropped, 'part')} left out to fit the comment; the saved assessment has everything.*\n"
+        text += f"*{count(dropped, 'part')} left out to fit the comment; the saved assessment has everything.*\n\n"
     return text + foot
 
 
@@ -92,7 +93,7 @@ def _item(item: Item) -> str:
 
 
 def _folded(title: str, body: str) -> str:
-    return f"<details><summary>{markdown(title)}</summary>\n\n{body.rstrip()}\n\n</details>\n\n"
+    return f"<details><summary>{html(title)}</summary>\n\n{body.rstrip()}\n\n</details>\n\n"
 
 
 def _listed(title: str, lines: Iterable[str], draw: Callable[[str], str] = markdown) -> Iterable[str]:

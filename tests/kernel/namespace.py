@@ -14,7 +14,9 @@ def missing() -> str:
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     if absent:
         return f"tools missing: {', '.join(absent)}"
-    probe = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False)
+    probe = subprocess.run(
+        ["unshare", "--net", "--mount", "true"], capture_output=True, text=True, check=False
+    )
     return "" if probe.returncode == 0 else f"no namespaces: {probe.stderr.strip()}"
 
 
@@ -23,7 +25,18 @@ class Namespace:
 
     def __enter__(self) -> "Namespace":
         self._holder = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", HOLD],
+            [
+                "unshare",
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "sh",
+                "-c",
+                HOLD,
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -49,16 +62,33 @@ class Namespace:
         """A veth pair whose other end lies in another namespace, as a pod's does."""
         # Only the network is entered: `netns PID` is looked up in the /proc of whoever runs `ip`.
         enter = ["nsenter", f"--net=/proc/{self.pid}/ns/net"]
-        made = ["ip", "link", "add", link, *options, "type", "veth", "peer", "name", peer, "netns", str(other.pid)]
+        made = [
+            "ip",
+            "link",
+            "add",
+            link,
+            *options,
+            "type",
+            "veth",
+            "peer",
+            "name",
+            peer,
+            "netns",
+            str(other.pid),
+        ]
         subprocess.run([*enter, *made], check=True, capture_output=True, timeout=60)
 
-    def run(self, argv: Sequence[str], *, stdin: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, argv: Sequence[str], *, stdin: str = "", check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         """Run a command inside."""
         result = subprocess.run(
             [*self.enter(), *argv], input=stdin, capture_output=True, text=True, check=False, timeout=120
         )
         if check and result.returncode != 0:
-            raise AssertionError(f"{' '.join(argv)}: exit {result.returncode}: {result.stderr}{result.stdout}")
+            raise AssertionError(
+                f"{' '.join(argv)}: exit {result.returncode}: {result.stderr}{result.stdout}"
+            )
         return result
 
     def sh(self, script: str, *, check: bool = True) -> str:

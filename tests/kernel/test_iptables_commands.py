@@ -4,10 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from namespace import Namespace
+from planner.parse.iptables_save import parse_iptables_save
+
 from planner.models.node import NodeState
 from planner.models.proposal import Command
 from planner.models.source import Source
-from planner.parse.iptables_save import parse_iptables_save
 from planner.proposal.run import run_command
 
 START = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:X - [0:0]\n:Y - [0:0]\n-A INPUT -j ACCEPT\n-A FORWARD -j X\n-A X -j DROP\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n"
@@ -63,7 +64,10 @@ RESTORES = [
     ("flush", "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n-A NOPE -j ACCEPT\nCOMMIT\n"),
     ("flush", "*filter\n-A INPUT -s 9.9.9.9 -j DROP\n"),
     ("flush", "*filter\n-A INPUT -j LATER\n:LATER - [0:0]\nCOMMIT\n"),
-    ("flush", "*filter\n:NEW - [0:0]\n-A INPUT -j NEW\n-A NEW -s 10.1.2.3/8 -j RETURN\nCOMMIT\n# end\n*mangle\nCOMMIT\n"),
+    (
+        "flush",
+        "*filter\n:NEW - [0:0]\n-A INPUT -j NEW\n-A NEW -s 10.1.2.3/8 -j RETURN\nCOMMIT\n# end\n*mangle\nCOMMIT\n",
+    ),
     ("flush", "*nosuch\nCOMMIT\n"),
 ]
 
@@ -80,7 +84,9 @@ def tables(found) -> dict[str, object]:
     return {
         name: (dict(table.policies), dict(table.chains))
         for name, table in sorted(found.items())
-        if any(table.chains.values()) or set(table.chains) - set(table.policies) or "DROP" in table.policies.values()
+        if any(table.chains.values())
+        or set(table.chains) - set(table.policies)
+        or "DROP" in table.policies.values()
     }
 
 
@@ -121,7 +127,11 @@ def test_each_restore_file_does_what_the_kernel_does(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(commands=st.lists(st.sampled_from(COMMANDS), min_size=3, max_size=10))
 def test_sequences_of_commands_stay_in_step(backend: str, commands: list[str]) -> None:
     """After any sequence, failures included, the model holds what the kernel holds."""

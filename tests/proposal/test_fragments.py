@@ -1,6 +1,7 @@
 """The kind of a proposed file is told by its path and content, or named."""
 
 import pytest
+
 from planner.errors import NetchangeError
 from planner.models.proposal import FragmentKind
 from planner.proposal.fragments import decode, node_path, recognise
@@ -14,7 +15,12 @@ SYSCTL = "net.ipv4.ip_forward = 1\n"
         ("roles/x/files/etc/sysctl.d/90-a.conf", SYSCTL, "sysctl", "/etc/sysctl.d/90-a.conf"),
         ("90-a.conf", SYSCTL, "sysctl", "/etc/sysctl.d/90-a.conf"),
         ("sysctl.conf", "# empty of settings\n", "sysctl", "/etc/sysctl.conf"),
-        ("usr/lib/sysctl.d/50-default.conf", "-net.ipv4.conf.all.rp_filter\n", "sysctl", "/usr/lib/sysctl.d/50-default.conf"),
+        (
+            "usr/lib/sysctl.d/50-default.conf",
+            "-net.ipv4.conf.all.rp_filter\n",
+            "sysctl",
+            "/usr/lib/sysctl.d/50-default.conf",
+        ),
         ("fw.rules", "# x\n*filter\n:INPUT DROP [0:0]\nCOMMIT\n", "iptables-restore", ""),
         ("etc/iptables/rules.v6", "*filter\nCOMMIT\n", "ip6tables-restore", "/etc/iptables/rules.v6"),
         ("fw6.rules", "*filter\n-A INPUT -s fd00::/8 -j DROP\nCOMMIT\n", "ip6tables-restore", ""),
@@ -22,11 +28,26 @@ SYSCTL = "net.ipv4.ip_forward = 1\n"
         ("run-me", "sysctl -w net.ipv4.ip_forward=1\nip route add 10.0.0.0/8 via 10.1.1.1\n", "script", ""),
         ("routes", "route add 10.0.0.0/8 via 10.1.1.1\nrule add fwmark 1 lookup 100\n", "ip-batch", ""),
         ("sets", "create a hash:ip family inet\nadd a 10.0.0.1\n", "ipset-restore", ""),
-        ("10-flannel.conflist", '{"cniVersion": "1.0.0", "plugins": []}', "cni", "/etc/cni/net.d/10-flannel.conflist"),
+        (
+            "10-flannel.conflist",
+            '{"cniVersion": "1.0.0", "plugins": []}',
+            "cni",
+            "/etc/cni/net.d/10-flannel.conflist",
+        ),
         ("x/etc/cni/net.d/05.conf", '{"type": "bridge"}', "cni", "/etc/cni/net.d/05.conf"),
-        ("kubelet.yaml", "kind: KubeletConfiguration\nclusterDNS: [10.96.0.10]\n", "kubelet", "/var/lib/kubelet/config.yaml"),
+        (
+            "kubelet.yaml",
+            "kind: KubeletConfiguration\nclusterDNS: [10.96.0.10]\n",
+            "kubelet",
+            "/var/lib/kubelet/config.yaml",
+        ),
         ("etc/resolv.conf", "nameserver 10.0.0.1\n", "file", "/etc/resolv.conf"),
-        ("n/etc/systemd/network/10-eth0.network", "[Match]\nName=eth0\n", "file", "/etc/systemd/network/10-eth0.network"),
+        (
+            "n/etc/systemd/network/10-eth0.network",
+            "[Match]\nName=eth0\n",
+            "file",
+            "/etc/systemd/network/10-eth0.network",
+        ),
     ],
 )
 def test_recognised(path: str, text: str, kind: str, target: str) -> None:
@@ -49,7 +70,12 @@ def test_unknown_kind_says_what_to_do() -> None:
 
 @pytest.mark.parametrize(
     ("data", "words"),
-    [(b"", "is empty"), (b" \n", "is empty"), (b"a\nb\0c", "`f:2` has a NUL"), (b"ok\n\xff\xfe", "`f:2` is not valid UTF-8")],
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"a\nb\0c", "`f:2` has a NUL"),
+        (b"ok\n\xff\xfe", "`f:2` is not valid UTF-8"),
+    ],
 )
 def test_what_is_no_text_is_refused_with_its_line(data: bytes, words: str) -> None:
     """Empty, binary, wrong encoding: one sentence each."""

