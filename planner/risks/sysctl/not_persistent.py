@@ -1,0 +1,88 @@
+"""A value that is written now is another one after a reboot.
+
+## Why it matters
+
+A value that is in no file, or that a stronger or later file sets differently, lasts until the next reboot: the node
+then behaves as before the change, at a time when nobody thinks of it.
+
+## When it bites
+
+At the next reboot.
+
+## How to undo
+
+Nothing to undo; write the file.
+
+## How to check
+
+`systemd-analyze cat-config sysctl.d | grep KEY`.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from planner.models.change import Cause, SysctlChange
+from planner.models.finding import Confidence, Finding
+from planner.models.horizon import Horizon
+from planner.models.node import ConfigFile
+from planner.parse.sysctl_d import Assignment, Reader, effective_assignments
+from planner.risks.risk import Review, Risk
+from planner.sysctls.names import link_key
+from planner.sysctls.numbers import same_value
+
+
+def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
+    """A proposed running value that the files of the node do not bring back at boot."""
+    if change.horizon is not Horizon.NOW or change.cause is not Cause.PROPOSED or change.after is None:
+        return
+    boot = review.outlook.after.get(Horizon.REBOOT)
+    if boot is None or not any(path.startswith(("/etc/", "/usr/", "/run/")) for path in boot.files):
+        return  # without any file of the node nothing can be said
+    parts = link_key(change.key)
+    if parts is not None and parts.real and parts.link in {*review.topology.pod_links}:
+        return  # pod links do not survive a reboot
+    last = _last(boot.files, change.key)
+    if last is not None and same_value(last.value, change.after):
+        return
+    value = boot.sysctls.get(change.key)
+    if value is not None and same_value(value, change.after):
+        return
+    if last is not None:
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=(
+                f"{change.key} is {change.after} on {change.node} until the next reboot: at boot {last.source} sets it to "
+                f"{last.value}."
+            ),
+            onset=Horizon.REBOOT,
+            remedy=f"Change that line, or put yours into a file of a later name than {last.source.name}.",
+        )
+        return
+    yield Finding(
+        risk=RISK.id,
+        change=change,
+        message=(
+            f"{change.key}={change.after} is in no file of {change.node} that is read at boot"
+            + (f": after a reboot it is {value}" if value is not None else "")
+            + ", unless an agent sets it."
+        ),
+        onset=Horizon.REBOOT,
+        confidence=Confidence.LIKELY,
+        remedy="Put it into a file below /etc/sysctl.d as well.",
+    )
+
+
+def _last(files: Mapping[str, ConfigFile], key: str) -> Assignment | None:
+    """The line that decides at boot."""
+    writes = [write for write in effective_assignments(files, Reader.SYSTEMD, (key,)) if write.key == key]
+    return writes[-1] if writes else None
+
+
+RISK = Risk[SysctlChange](
+    id="sysctl-not-persistent",
+    title="A running value that a reboot takes back",
+    on=(SysctlChange,),
+    judge=judge,
+    sources=("sysctl.d(5); systemd, src/sysctl/sysctl.c",),
+    verify="systemd-analyze cat-config sysctl.d",
+)
