@@ -85,7 +85,7 @@ def _node(node: NodeState, cluster: Cluster | None, *, width: int, color: bool) 
     ]
     lines: list[str] = []
     for title, rows in sections:
-        if not rows:
+        if not rows and lines:
             continue
         lines += (
             ["", _paint(visible(title), BOLD, color=color)]

@@ -12,20 +12,12 @@ DEFAULT_RANGE = (32768, 60999)
 """A new namespace starts with it (net/ipv4/tcp_ipv4.c tcp_sk_init; measured on 6.18)."""
 
 COMPONENT_PORTS: Mapping[int, str] = {
-    179: "bgp",
-    2379: "etcd",
-    2380: "etcd",
-    6443: "kube-apiserver",
-    9099: "calico-node",
-    9100: "node-exporter",
     10248: "kubelet",
     10249: "kube-proxy",
     10250: "kubelet",
     10256: "kube-proxy",
-    10257: "kube-controller-manager",
-    10259: "kube-scheduler",
 }
-"""Ports that components bind at their start, by their defaults (kubernetes.io, Ports and Protocols)."""
+"""What every node binds, by defaults (kubernetes.io, Ports and Protocols; the four of kubelet and kube-proxy)."""
 
 
 @dataclass(frozen=True, slots=True)

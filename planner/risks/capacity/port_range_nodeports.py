@@ -47,13 +47,13 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     ]
     in_use = [port for port in added if port in review.topology.node_ports]
     reserve = f"Add {allowed.start}-{allowed.stop - 1} to net.ipv4.ip_local_reserved_ports in the same file."
-    grows = f"the range of source ports of {change.node} grows from {before.low}-{before.high} to {after.low}-{after.high}"
+    grows = f"The range of source ports of {change.node} grows from {before.low}-{before.high} to {after.low}-{after.high}"
     if in_use:
         yield Finding(
             risk=RISK.id,
             change=change,
             message=(
-                f"With {grows} the kernel may hand out {counted(len(in_use), 'NodePort')} in use ({spans(in_use)}) "
+                f"{grows}: the kernel may hand out {counted(len(in_use), 'NodePort')} in use ({spans(in_use)}) "
                 "to other programs."
             ),
             breaks=BREAKS,
@@ -67,7 +67,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         yield Finding(
             risk=RISK.id,
             change=change,
-            message=f"With {grows} the kernel may hand out NodePorts ({spans(added)}).",
+            message=f"{grows}: the kernel may hand out NodePorts ({spans(added)}).",
             breaks=BREAKS,
             extent=Extent.PARTIAL,
             capacity=True,
@@ -80,7 +80,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         yield Finding(
             risk=RISK.id,
             change=change,
-            message=f"With {grows} it covers ports of the NodePort range ({spans(added)}); no Service uses one of them now.",
+            message=f"{grows} and covers ports of the NodePort range ({spans(added)}); no Service uses one of them now.",
             capacity=True,
             onset=change.horizon,
             remedy=reserve,
@@ -89,7 +89,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         yield Finding(
             risk=RISK.id,
             change=change,
-            message=f"With {grows} only net.ipv4.ip_local_reserved_ports keeps NodePorts out of it.",
+            message=f"{grows}; only net.ipv4.ip_local_reserved_ports keeps NodePorts out of it.",
             capacity=True,
             onset=change.horizon,
         )

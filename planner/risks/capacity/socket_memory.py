@@ -38,11 +38,32 @@ TCP = (
     TrafficClass.HOST_EGRESS,
 )
 UDP = (TrafficClass.DNS,)
+PAGE_KIB = 4
+"""Of the machines that Kubernetes runs on, those with larger pages are rare."""
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     """The third number, lowered, against the pages in use; raising is quiet."""
     before, after = vector(change.before, None), vector(change.after, change.before)
+    memory = present(review).volatile.memory_kib
+    if (
+        len(after) == 3
+        and memory
+        and after[2] * PAGE_KIB > memory * 2
+        and (len(before) < 3 or before[2] != after[2])
+    ):
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=(
+                f"{after[2]:,} pages are more than twice the memory of {change.node}: the numbers look like bytes, and "
+                "nothing limits the memory of sockets any more."
+            ),
+            capacity=True,
+            onset=change.horizon,
+            confidence=Confidence.LIKELY,
+            remedy="Divide by 4,096: the unit is pages.",
+        )
     if len(after) != 3 or (len(before) == 3 and after[2] >= before[2]):
         return
     protocol = "udp" if change.key.endswith("udp_mem") else "tcp"
