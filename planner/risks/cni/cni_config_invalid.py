@@ -23,7 +23,8 @@ from collections.abc import Iterator
 
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Finding, Reversibility
-from planner.risks.cni.network import DIRECTORY, Network, Unreadable, active, concerns_cni
+from planner.parse.cni import DIRECTORY
+from planner.risks.cni.network import Network, Unreadable, active, concerns_cni
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 

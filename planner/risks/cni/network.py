@@ -1,21 +1,16 @@
 """What a CNI configuration directory says: which file counts, and the fields of its plugins that judges ask for."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from pathlib import PurePosixPath
-from re import compile as pattern
 
 from planner.models.change import DocumentChange, FileChange
 from planner.models.node import NodeState
+from planner.parse.cni import DIRECTORY, load_cni
 
-DIRECTORY = "/etc/cni/net.d"
-# libcni, libcni/conf.go, ConfFiles: only these extensions are looked at; `10-flannel.conflist.bak` is not.
-EXTENSIONS = frozenset({".conf", ".conflist", ".json"})
 BINARIES = "/opt/cni/bin"
 SUBNET_ENV = "/run/flannel/subnet.env"
-NAME = pattern(r"[a-zA-Z0-9][a-zA-Z0-9_.\-]*")
 STANDARD = frozenset(
     {
         "bridge", "ipvlan", "loopback", "macvlan", "ptp", "host-device", "vlan", "dummy", "tap",
@@ -81,12 +76,19 @@ def concerns_cni(change: DocumentChange | FileChange) -> bool:
 
 def configurations(state: NodeState) -> tuple[Network | Unreadable, ...]:
     """Every file of the directory that runtimes look at, in their order."""
-    # go-cni opts.go loadFromConfDir and ocicni loadNetworks both sort the names bytewise.
-    return tuple(
-        read(path, state.files[path].text, state)
-        for path in sorted(state.files, key=str.encode)
-        if str(PurePosixPath(path).parent) == DIRECTORY and PurePosixPath(path).suffix in EXTENSIONS
-    )
+    networks, gaps = load_cni(state.files)
+    found: list[Network | Unreadable] = [
+        Network(
+            path=item.path,
+            name=item.name,
+            version=item.version or "0.1.0",
+            plugins=tuple(_plugin(plugin.options, state) for plugin in item.plugins),
+        )
+        for item in networks
+        if item.plugins
+    ]
+    found += [Unreadable(gap.source.name, gap.reason) for gap in gaps if gap.source is not None]
+    return tuple(sorted(found, key=lambda item: item.path.encode("utf-8", "surrogateescape")))
 
 
 def active(state: NodeState) -> Network | Unreadable | None:
@@ -109,38 +111,6 @@ def network(state: NodeState) -> Network | None:
     """The active configuration, when it can be read."""
     found = active(state)
     return found if isinstance(found, Network) else None
-
-
-def read(path: str, text: str, state: NodeState) -> Network | Unreadable:
-    """One file as libcni reads it (libcni/conf.go, ConfListFromBytes and ConfFromBytes)."""
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        return Unreadable(path, f"it is not JSON ({error})")
-    if not isinstance(document, dict):
-        return Unreadable(path, "it is not a JSON object")
-    name = _text(document, "name")
-    if path.endswith(".conflist"):
-        listed = document.get("plugins")
-        if not isinstance(listed, list):
-            return Unreadable(path, "a conflist needs a list `plugins`")
-        if not name:
-            return Unreadable(path, "a conflist needs a `name`")
-        items: list[object] = listed
-    else:
-        items = [document]
-    if not items:
-        return Unreadable(path, "its list of plugins is empty")
-    if not all(isinstance(item, dict) and _text(item, "type") for item in items):
-        return Unreadable(path, "a plugin has no `type`")
-    if name and not NAME.fullmatch(name):
-        return Unreadable(path, f"the name `{name}` holds characters that libcni refuses")
-    return Network(
-        path=path,
-        name=name or PurePosixPath(path).name,
-        version=_text(document, "cniVersion") or "0.1.0",
-        plugins=tuple(_plugin(item, state) for item in items if isinstance(item, dict)),
-    )
 
 
 def installed(state: NodeState) -> frozenset[str] | None:
