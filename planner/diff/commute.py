@@ -7,15 +7,15 @@ from ipaddress import AddressValueError, IPv6Address
 
 from planner.diff.rule_text import without_comment
 
-Proof = Callable[[str, str, str], bool]
-"""`same_fate(first, second, family)`."""
+Proof = Callable[[str, str, str, str], bool]
+"""`same_fate(first, second, family, table)`."""
 
 _HOST4 = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})/32")
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp", "icmp"})
 # Matches without a memory: evaluating one of them leaves nothing behind, so it does not matter whether a rule
 # that cannot match a packet was tried on it before or after another (iptables-extensions(8)).
 _WITHOUT_MEMORY = frozenset(
-    {"tcp", "udp", "sctp", "addrtype", "mark", "connmark", "conntrack", "state", "multiport", "socket", "mac"}
+    {"tcp", "udp", "sctp", "addrtype", "mark", "connmark", "conntrack", "state", "multiport", "mac"}
 )
 # The only targets of the kernel's own that rewrite an address and let the rule after see the packet are SNPT and
 # DNPT, in ip6tables' mangle table (net/ipv6/netfilter/ip6t_NPT.c: XT_CONTINUE). A jump may lead to one.
@@ -36,6 +36,7 @@ _KEEPS_ADDRESSES = frozenset(
         "NFQUEUE",
     }
 )
+_VERDICTS = frozenset({"ACCEPT", "DROP", "RETURN"})
 BUDGET = 20_000
 """Questions to the full proof for one chain; beyond it a pair counts as not provable."""
 
@@ -51,6 +52,8 @@ class Facts:
     link_in: str = ""
     link_out: str = ""
     protocol: str = ""
+    verdict: str = ""
+    """ACCEPT, DROP or RETURN, where no match with a memory stands in the rule."""
 
     def pins(self) -> tuple[str, ...]:
         """The fields by which chains are dispatched, the most telling first."""
@@ -119,6 +122,7 @@ def facts(rule: str, *, rewrites: bool = False) -> Facts:
         link_in="" if link_in.endswith("+") else link_in,
         link_out="" if link_out.endswith("+") else link_out,
         protocol=protocol,
+        verdict=target if target in _VERDICTS and not memory and next(words, None) is None else "",
     )
 
 
@@ -133,7 +137,7 @@ def apart(one: Facts, other: Facts) -> bool:
     )
 
 
-def no_proof(_first: str, _second: str, _family: str) -> bool:
+def no_proof(_first: str, _second: str, _family: str, _table: str) -> bool:
     """Nothing can be shown beyond the facts."""
     return False
 
@@ -158,12 +162,13 @@ class Commute:
 
     def __call__(self, first: str, second: str) -> bool:
         """Whether swapping the two changes nothing; False when that cannot be shown."""
-        if apart(self.facts(first), self.facts(second)):
+        one, other = self.facts(first), self.facts(second)
+        if apart(one, other) or (one.verdict and one.verdict == other.verdict):
             return True
         pair = (first, second)
         answer = self._answers.get(pair)
         if answer is None:
             if len(self._answers) >= BUDGET:
                 return False
-            answer = self._answers[pair] = self.proof(first, second, self.family)
+            answer = self._answers[pair] = self.proof(first, second, self.family, self.table)
         return answer
