@@ -2,13 +2,12 @@
 
 ## Why it matters
 
-Sockets are files. Below fs.file-max in use nobody opens a socket; below the descriptor limit that services ask for they
-do not start; without inotify instances the kubelet, the runtime and CoreDNS cannot watch; without network namespaces no
-pod starts.
+Below the descriptor limit that services ask for they do not start; without inotify instances the kubelet, the runtime
+and CoreDNS cannot watch files; without network namespaces no pod starts.
 
 ## When it bites
 
-fs.file-max at once; the others when a service, a container or a pod starts.
+When a service, a container or a pod starts.
 
 ## How to undo
 
@@ -16,7 +15,7 @@ Write the old value back and restart what failed.
 
 ## How to check
 
-`sysctl fs.file-nr fs.nr_open fs.inotify.max_user_instances user.max_net_namespaces`.
+`sysctl fs.nr_open fs.inotify.max_user_instances user.max_net_namespaces`.
 """
 
 from collections.abc import Iterator
@@ -26,32 +25,19 @@ from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.models.traffic import TrafficClass
 from planner.risks.risk import Review, Risk
-from planner.risks.sysctl.context import NODE_CLASSES
-from planner.sysctls.numbers import number, numbers
+from planner.sysctls.numbers import number
 
 SERVICE_FILES = 1_048_576
 """LimitNOFILE of containerd and the kubelet in their packaged units."""
 MANY_INSTANCES = 512
 
 
-def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
-    """Each limit against its use, where the snapshot shows one, else against what services ask for."""
+def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:  # noqa: ARG001
+    """Each limit against what services and pods ask for."""
     old, new = number(change.before), number(change.after)
     if old is None or new is None or new >= old:
         return
     match change.key:
-        case "fs.file-max":
-            used = (numbers(review.before.sysctls.get("fs.file-nr")) or (0,))[0]
-            if used and new <= used * review.growth:
-                yield Finding(
-                    risk=RISK.id,
-                    change=change,
-                    message=f"{used:,} files are open on {change.node}, and at {new:,} nobody opens another: sockets too.",
-                    breaks=(*NODE_CLASSES, TrafficClass.DNS),
-                    extent=Extent.TOTAL if new <= used else Extent.INTERMITTENT,
-                    capacity=new > used,
-                    onset=change.horizon,
-                )
         case "fs.nr_open" if new < SERVICE_FILES <= old:
             yield _starts(
                 change,
@@ -98,8 +84,8 @@ RISK = Risk[SysctlChange](
     id="machine-limits",
     title="A limit of the machine falls below what a node needs",
     on=(SysctlChange,),
-    keys=("fs.file-max", "fs.nr_open", "fs.inotify.max_user_instances", "user.max_net_namespaces"),
+    keys=("fs.nr_open", "fs.inotify.max_user_instances", "user.max_net_namespaces"),
     judge=judge,
-    sources=("Linux, fs/file_table.c, fs/file.c, fs/notify/inotify/inotify_user.c, kernel/ucount.c",),
-    verify="sysctl fs.file-nr fs.nr_open fs.inotify.max_user_instances user.max_net_namespaces",
+    sources=("Linux, fs/file.c, fs/notify/inotify/inotify_user.c, kernel/ucount.c",),
+    verify="sysctl fs.nr_open fs.inotify.max_user_instances user.max_net_namespaces",
 )
