@@ -185,6 +185,17 @@ class TestFiles:
         one, other = "net.ipv4.conf.*.rp_filter=0\n", "net.ipv4.conf.eth0.rp_filter=1\n"
         assert [False] == [c.equivalent for c in diff(path, one + other, other + one)]
 
+    def test_saved_rules_are_compared_as_rules(self):
+        """A file that iptables-restore reads at boot: counters and comments mean nothing, a policy does."""
+        path = "/etc/iptables/rules.v4"
+        text = "*filter\n:INPUT ACCEPT [1:2]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n"
+        assert [True] == [
+            c.equivalent for c in diff(path, text, "# by hand\n" + text.replace("[1:2]", "[0:0]"))
+        ]
+        assert [False] == [
+            c.equivalent for c in diff(path, text, text.replace(":INPUT ACCEPT", ":INPUT DROP"))
+        ]
+
     def test_a_mask_is_shown_as_what_it_is(self):
         """A link to /dev/null has no text."""
         path = "/etc/sysctl.d/90.conf"

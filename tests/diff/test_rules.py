@@ -94,6 +94,37 @@ class TestLists:
         """Removing the first of two equal rules is that, and no move."""
         assert [(RuleEdit.REMOVED, SSH, 1, None)] == edits([SSH, OFFICE, SSH], [OFFICE, SSH])
 
+    def test_rules_of_one_verdict_may_stand_in_any_order(self):
+        """Whichever of two accepts comes first, the packet is accepted."""
+        office, ssh = "-s 192.0.2.0/24 -j ACCEPT", "-p tcp -m tcp --dport 22 -j ACCEPT"
+        assert [] == edits([office, ssh], [ssh, office])
+
+    def test_overlapping_ranges_are_told_apart_by_the_language_of_rules(self):
+        """Port ranges, prefixes and states are compared as sets, not as text."""
+        low, high = "-p tcp -m tcp --dport 1:1023 -j DROP", "-p tcp -m multiport --dports 8080,8443 -j ACCEPT"
+        new, known = (
+            "-m conntrack --ctstate NEW -j DROP",
+            "-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+        )
+        assert [] == edits([low, high], [high, low])
+        assert [] == edits([new, known], [known, new])
+        assert 1 == len(edits([low, SSH], [SSH, low]))
+
+    def test_two_notations_are_one_rule(self):
+        """What the kernel keeps is compared: 31 bits of a probability, an or-mark as set-xmark, a bare address."""
+        assert [] == edits(
+            [
+                "-m statistic --mode random --probability 0.3333333333 -j A",
+                "-j MARK --or-mark 0x4000",
+                "-s 192.0.2.1 -j DROP",
+            ],
+            [
+                "-m statistic --mode random --probability 0.33333333349 -j A",
+                "-j MARK --set-xmark 0x4000/0x4000",
+                "-s 192.0.2.1/32 -j DROP",
+            ],
+        )
+
     def test_a_match_with_a_memory_keeps_its_place(self):
         """A limit is used up by packets that a later match of its rule refuses, so ports prove nothing there."""
         limited = "-p tcp -m limit --limit 5/min -m tcp --dport 22 -j ACCEPT"
