@@ -195,14 +195,15 @@ class TestNeighbours:
 
         assert (Extent.INTERMITTENT, True) == (found.extent, found.capacity)
 
-    def test_peers_that_will_come_count_as_well(self):
+    @pytest.mark.parametrize("count", [0, 40])
+    def test_peers_that_will_come_count_as_well(self, count):
         """A quiet node beside 3,000 others needs an entry for each as soon as it speaks to them."""
         link = Link(name="eth0", addresses=(Address(address="10.0.0.1", length=16),))
         peers = tuple(
             ClusterNode(name=f"p{i}", addresses=(f"10.0.{1 + i // 250}.{1 + i % 250}",)) for i in range(3000)
         )
         (found,) = judged(
-            NEIGHBOURS, "16384", "1024", node=self.counted(40, links=(link,)), cluster=Cluster(nodes=peers)
+            NEIGHBOURS, "16384", "1024", node=self.counted(count, links=(link,)), cluster=Cluster(nodes=peers)
         )
 
         assert (Extent.INTERMITTENT, True) == (found.extent, found.capacity)

@@ -22,17 +22,31 @@ Write the former number back: it works at once. Flows that were refused meanwhil
 from collections.abc import Iterator
 
 from planner.models.change import SysctlChange
-from planner.models.finding import Confidence, Extent, Finding
-from planner.risks.capacity.limits import TRACKED, present, times, whole
+from planner.models.finding import Extent, Finding
+from planner.models.traffic import TrafficClass
+from planner.risks.capacity.limits import Claim, from_to, present, weigh, whole
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import conntrack
+
+TRACKED = (
+    TrafficClass.POD_TO_POD_CROSS_NODE,
+    TrafficClass.POD_TO_SERVICE,
+    TrafficClass.POD_TO_EXTERNAL,
+    TrafficClass.EXTERNAL_TO_NODEPORT_LB,
+    TrafficClass.HOSTPORT,
+    TrafficClass.DNS,
+    TrafficClass.NODE_TO_APISERVER,
+    TrafficClass.KUBELET_PROBES,
+    TrafficClass.HOST_EGRESS,
+)
+"""Classes whose new flows need an entry."""
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     """Lowered, against the count of the snapshot; raising is quiet."""
     before, after = whole(change.before), whole(change.after)
-    if after is None:
+    if after is None or (before is not None and 0 < before <= after):
         return
     if after == 0:
         yield Finding(
@@ -43,61 +57,16 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
             capacity=True,
         )
         return
-    if before is not None and 0 < before <= after:
-        return
-    room = conntrack(present(review))
-    former = f"from {before:,} " if before else ""
-    falls = f"the limit of tracked flows falls {former}to {after:,}"
-    if room.used is None:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"On {change.node} {falls}; how many are tracked is not known. A full table drops new flows.",
-            breaks=TRACKED,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            confidence=Confidence.UNKNOWN,
-            unknown_because=room.unknown_because,
-        )
-    elif room.used >= after:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=(
-                f"On {change.node} {falls} while {room.used:,} are tracked: new flows of {pods(review)} and of the node "
-                "itself are dropped until the number has fallen."
-            ),
-            breaks=TRACKED,
-            extent=Extent.TOTAL,
-            onset=change.horizon,
-            pods=review.topology.pods,
-            undo="Flows refused meanwhile have to be tried again by their clients.",
-            remedy=f"Keep at least {int(room.used * review.growth):,}.",
-        )
-    elif room.used * review.growth > after:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=(
-                f"On {change.node} {falls} while {room.used:,} are tracked: the table is full when the load grows "
-                f"{times(room.used, after)}, and {review.growth:g} times is asked for."
-            ),
-            breaks=TRACKED,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            pods=review.topology.pods,
-            remedy=f"Keep at least {int(room.used * review.growth):,}.",
-        )
-    else:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"On {change.node} {falls}; {room.used:,} are tracked, so there is room for {times(room.used, after)} that.",
-            capacity=True,
-            onset=change.horizon,
-        )
+    claim = Claim(
+        risk=RISK.id,
+        falls=f"On {change.node} the limit of tracked flows falls {from_to(before, after)}",
+        used="tracked",
+        lost=f"new flows of {pods(review)} and of the node itself are dropped until others end",
+        breaks=TRACKED,
+        full=Extent.TOTAL,
+        undo="Flows refused meanwhile have to be tried again by their clients.",
+    )
+    yield from weigh(change, review, conntrack(present(review)), after, claim)
 
 
 RISK = Risk[SysctlChange](

@@ -26,7 +26,8 @@ from planner.models.change import Cause, SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.parse.network_files import proxy_config
-from planner.risks.capacity.limits import TRACKED, present, whole
+from planner.risks.capacity.conntrack_max import TRACKED
+from planner.risks.capacity.limits import present, whole
 from planner.risks.people import counted
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import conntrack

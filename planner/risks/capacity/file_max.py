@@ -21,9 +21,9 @@ The first number of `/proc/sys/fs/file-nr` against the third.
 from collections.abc import Iterator
 
 from planner.models.change import SysctlChange
-from planner.models.finding import Confidence, Extent, Finding, Reversibility
+from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
-from planner.risks.capacity.limits import present, times, whole
+from planner.risks.capacity.limits import Claim, from_to, present, weigh, whole
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import open_files
@@ -42,53 +42,17 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     before, after = whole(change.before), whole(change.after)
     if after is None or (before is not None and after >= before):
         return
-    room = open_files(present(review))
-    falls = f"{change.node} may open {after:,} files"
-    if room.used is None:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"With this change {falls}; how many are open is not known.",
-            breaks=BREAKS,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            confidence=Confidence.UNKNOWN,
-            unknown_because=room.unknown_because,
-        )
-    elif room.used >= after:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"With this change {falls} and has {room.used:,} open: {pods(review)} can open no socket.",
-            breaks=BREAKS,
-            extent=Extent.TOTAL,
-            onset=change.horizon,
-            pods=review.topology.pods,
-            reversibility=Reversibility.WITH_LOSS,
-            undo="Programs that gave up have to be started again.",
-        )
-    elif room.used * review.growth > after:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=(
-                f"With this change {falls} and has {room.used:,} open: when they grow {times(room.used, after)}, pods can "
-                "open no socket."
-            ),
-            breaks=BREAKS,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-        )
-    else:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"With this change {falls}; {room.used:,} are open, so there is room.",
-            capacity=True,
-            onset=change.horizon,
-        )
+    claim = Claim(
+        risk=RISK.id,
+        falls=f"On {change.node} the limit of open files falls {from_to(before, after)}",
+        used="open",
+        lost=f"{pods(review)} can open no socket",
+        breaks=BREAKS,
+        full=Extent.TOTAL,
+        reversibility=Reversibility.WITH_LOSS,
+        undo="Programs that gave up have to be started again.",
+    )
+    yield from weigh(change, review, open_files(present(review)), after, claim)
 
 
 RISK = Risk[SysctlChange](

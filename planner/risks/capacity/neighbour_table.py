@@ -22,10 +22,20 @@ The first column of `/proc/net/stat/arp_cache` and `ndisc_cache` (hexadecimal), 
 from collections.abc import Iterator
 
 from planner.models.change import SysctlChange
-from planner.models.finding import Confidence, Extent, Finding
-from planner.risks.capacity.limits import RESOLVED, present, times, whole
+from planner.models.finding import Extent, Finding
+from planner.models.traffic import TrafficClass
+from planner.risks.capacity.limits import Claim, from_to, present, weigh, whole
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import Headroom, neighbours
+
+RESOLVED = (
+    TrafficClass.POD_TO_POD_CROSS_NODE,
+    TrafficClass.POD_TO_SERVICE,
+    TrafficClass.DNS,
+    TrafficClass.KUBELET_PROBES,
+    TrafficClass.HOST_EGRESS,
+)
+"""Classes that meet next hops which nobody has spoken to for a while."""
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
@@ -39,62 +49,15 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         yield from _collected(change, room, after)
         return
     kind = "IPv6" if family == "ip6" else "IPv4"
-    former = f"from {before:,} " if before else ""
-    falls = f"the limit of {kind} neighbours falls {former}to {after:,}"
-    confidence = Confidence.LIKELY if room.at_least else Confidence.PROVEN
-    if room.used is None:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"On {change.node} {falls}; how many there are is not known. Above it new peers cannot be reached.",
-            breaks=RESOLVED,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            confidence=Confidence.UNKNOWN,
-            unknown_because=room.unknown_because,
-        )
-    elif room.used >= after:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=(
-                f"On {change.node} {falls} while {room.used:,} are in use ({room.basis}): packets to peers that lose or "
-                "lack an entry are lost, now to these, now to others."
-            ),
-            breaks=RESOLVED,
-            extent=Extent.INTERMITTENT,
-            onset=change.horizon,
-            confidence=confidence,
-            remedy=f"Keep at least {_wanted(room, review.growth):,}.",
-        )
-    elif not Headroom.fits(_limited(room, after), review.growth):
-        why = f"{room.used:,} are in use ({room.basis})"
-        if room.expected > after:
-            why += f" and {room.expected:,} peers may each need one"
-        else:
-            why += f": it is full when they grow {times(room.used, after)}, and {review.growth:g} times is asked for"
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"On {change.node} {falls}; {why}. Above it new peers cannot be reached.",
-            breaks=RESOLVED,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            confidence=confidence,
-            remedy=f"Keep at least {_wanted(room, review.growth):,}.",
-        )
-    else:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"On {change.node} {falls}; {room.used:,} are in use ({room.basis}), so there is room.",
-            capacity=True,
-            onset=change.horizon,
-            confidence=Confidence.UNKNOWN if room.at_least else Confidence.PROVEN,
-            unknown_because=room.unknown_because if room.at_least else "",
-        )
+    claim = Claim(
+        risk=RISK.id,
+        falls=f"On {change.node} the limit of {kind} neighbours falls {from_to(before, after)}",
+        used=f"in use ({room.basis})",
+        lost="packets to peers that lose or lack an entry are lost, now to these, now to others",
+        breaks=RESOLVED,
+        full=Extent.INTERMITTENT,
+    )
+    yield from weigh(change, review, room, after, claim)
 
 
 def _collected(change: SysctlChange, room: Headroom, after: int) -> Iterator[Finding]:
@@ -111,14 +74,6 @@ def _collected(change: SysctlChange, room: Headroom, after: int) -> Iterator[Fin
             capacity=True,
             onset=change.horizon,
         )
-
-
-def _limited(room: Headroom, limit: int) -> Headroom:
-    return Headroom(room.resource, room.used, limit, room.unit, room.basis, expected=room.expected)
-
-
-def _wanted(room: Headroom, growth: float) -> int:
-    return max(int((room.used or 0) * growth), room.expected)
 
 
 RISK = Risk[SysctlChange](

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.traffic import TrafficClass
-from planner.risks.capacity.limits import present, times, vector
+from planner.risks.capacity.limits import Claim, from_to, present, vector, weigh
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 from planner.topology.capacity import socket_memory
@@ -43,15 +43,13 @@ PAGE_KIB = 4
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
-    """The third number, lowered, against the pages in use; raising is quiet."""
+    """The third number, lowered, against the pages in use; raised beyond the memory, it is no limit any more."""
     before, after = vector(change.before, None), vector(change.after, change.before)
+    if len(after) != 3:
+        return
+    former = before[2] if len(before) == 3 else None
     memory = present(review).volatile.memory_kib
-    if (
-        len(after) == 3
-        and memory
-        and after[2] * PAGE_KIB > memory * 2
-        and (len(before) < 3 or before[2] != after[2])
-    ):
+    if memory and after[2] * PAGE_KIB > memory * 2 and former != after[2]:
         yield Finding(
             risk=RISK.id,
             change=change,
@@ -64,63 +62,23 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
             confidence=Confidence.LIKELY,
             remedy="Divide by 4,096: the unit is pages.",
         )
-    if len(after) != 3 or (len(before) == 3 and after[2] >= before[2]):
+    if former is not None and after[2] >= former:
         return
     protocol = "udp" if change.key.endswith("udp_mem") else "tcp"
-    room = socket_memory(present(review), protocol)
-    limit = after[2]
-    former = f"from {before[2]:,} " if len(before) == 3 else ""
-    falls = f"the memory for all {protocol.upper()} sockets of {change.node} falls {former}to {limit:,} pages"
-    breaks = UDP if protocol == "udp" else TCP
-    what = (
+    harm = (
         "datagrams are dropped, DNS among them"
         if protocol == "udp"
         else "data is thrown away on every connection"
     )
-    if room.used is None:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"With this change {falls}; how many are used is not known.",
-            breaks=breaks,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            confidence=Confidence.UNKNOWN,
-            unknown_because=room.unknown_because,
-        )
-    elif room.used >= limit:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"With this change {falls} while {room.used:,} are used: {what}, for {pods(review)} and the node itself.",
-            breaks=breaks,
-            extent=Extent.INTERMITTENT,
-            onset=change.horizon,
-            pods=review.topology.pods,
-            remedy=f"Keep at least {int(room.used * review.growth):,} pages; the unit is pages, not bytes.",
-        )
-    elif room.used * review.growth > limit:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=(
-                f"With this change {falls} while {room.used:,} are used: when they grow {times(room.used, limit)}, {what}."
-            ),
-            breaks=breaks,
-            extent=Extent.INTERMITTENT,
-            capacity=True,
-            onset=change.horizon,
-            remedy=f"Keep at least {int(room.used * review.growth):,} pages.",
-        )
-    else:
-        yield Finding(
-            risk=RISK.id,
-            change=change,
-            message=f"With this change {falls}; {room.used:,} are used, so there is room.",
-            capacity=True,
-            onset=change.horizon,
-        )
+    claim = Claim(
+        risk=RISK.id,
+        falls=f"On {change.node} the memory for all {protocol.upper()} sockets falls {from_to(former, after[2])} pages",
+        used="used",
+        lost=f"{harm}, for {pods(review)} and the node itself",
+        breaks=UDP if protocol == "udp" else TCP,
+        full=Extent.INTERMITTENT,
+    )
+    yield from weigh(change, review, socket_memory(present(review), protocol), after[2], claim)
 
 
 RISK = Risk[SysctlChange](
