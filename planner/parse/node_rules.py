@@ -1,0 +1,161 @@
+"""Packet filters of a node: iptables of both backends, nft, and whether the tools agree."""
+
+import re
+
+from planner.models.ruleset import TABLES, Backend, Family, NativeRuleset, Ruleset
+from planner.parse.agreement import disagreements
+from planner.parse.iptables_save import parse_iptables_save
+from planner.parse.native import native_json, native_text, table_names
+from planner.parse.sections import ABSENT, NOT_FOUND, NOT_LOADED, Sections
+
+FAMILIES: tuple[Family, ...] = ("ip", "ip6")
+BACKENDS: tuple[Backend, ...] = ("nft", "legacy")
+_VERSION = re.compile(r"v?[0-9]+\.[0-9]+[0-9A-Za-z.+~-]*")
+_NUMBERS = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
+EXACT_SINCE = (1, 8, 8)
+"""iptables-nft up to 1.8.7 leaves out matches that a later one wrote (measured, kubernetes/kubernetes#112477)."""
+AFTER_THE_NAME = frozenset({"iptables", "iptables-nft", "iptables-legacy", "nft", "ipset"})
+
+
+def tool_versions(found: Sections) -> dict[str, str]:
+    """Version of each tool that is there."""
+    versions: dict[str, str] = {}
+    for tool, section in found.under("version/"):
+        line = next(iter(section.text.splitlines()), "")
+        if not section.usable or not line:
+            continue
+        number = _VERSION.search(line)
+        if tool in AFTER_THE_NAME:
+            versions[tool] = line.partition(" ")[2].split(",")[0].strip()
+        elif number:
+            versions[tool] = number.group(0)
+    return versions
+
+
+def read_rules(found: Sections) -> tuple[tuple[Ruleset, ...], NativeRuleset, str]:
+    """Rule sets, native tables, and the backend that plain `iptables` means."""
+    versions = tool_versions(found)
+    default = _default(versions.get("iptables", ""))
+    nft_json = _json(found)
+    rulesets: list[Ruleset] = []
+    managed: set[tuple[str, str]] = set()
+    for backend in BACKENDS:
+        for family in FAMILIES:
+            ruleset = _ruleset(found, backend, family, default, nft_json, versions)
+            if ruleset is None:
+                continue
+            rulesets.append(ruleset)
+            if backend == "nft":
+                managed |= _checked(found, ruleset, nft_json, versions)
+    return tuple(rulesets), _native(found, nft_json, managed, versions), default
+
+
+def _default(version: str) -> str:
+    """What plain iptables is. Before 1.8 there was one backend and the version does not name it."""
+    if "nf_tables" in version:
+        return "nft"
+    return "legacy" if version else ""
+
+
+def _json(found: Sections) -> str | None:
+    """`nft -j list ruleset`, empty when nf_tables is not loaded, None when not known."""
+    if found.skipped("nft/json", NOT_LOADED):
+        return ""
+    return found.quiet("nft/json")
+
+
+def _ruleset(
+    found: Sections,
+    backend: Backend,
+    family: Family,
+    default: str,
+    nft_json: str | None,
+    versions: dict[str, str],
+) -> Ruleset | None:
+    name, path = f"iptables-{backend}/{family}", f"iptables/{backend}/{family}"
+    if found.skipped(name, NOT_FOUND) or found.get(name) is None:
+        if default == backend and found.usable(f"iptables/{family}"):
+            name = f"iptables/{family}"
+        elif _surely_empty(found, backend, family, nft_json):
+            return Ruleset(family=family, backend=backend)
+        else:
+            found.gap(path, _why_unknown(found, name, family, default, backend))
+            return None
+    if found.skipped(name, NOT_LOADED):
+        return Ruleset(family=family, backend=backend)
+    text = found.text(name, path)
+    if text is None:
+        return None
+    tool = versions.get(f"iptables-{backend}", versions.get("iptables", ""))
+    ruleset, gaps = parse_iptables_save(
+        text, family=family, backend=backend, tool=f"iptables-{backend}-save {tool}".strip(), name=name
+    )
+    found.gaps.extend(gaps)
+    return ruleset
+
+
+def _why_unknown(found: Sections, name: str, family: str, default: str, backend: str) -> str:
+    listing = found.get(f"iptables-listing/{family}")
+    if listing is not None and default in {backend, ""}:
+        return f"the report holds `{listing.argv}`, which leaves out parts of rules, and no {name.partition('/')[0]}-save"
+    return found.reason(name)
+
+
+def _surely_empty(found: Sections, backend: str, family: str, nft_json: str | None) -> bool:
+    """Without the tool: legacy tables are named under /proc, nft ones by `nft`."""
+    if backend == "legacy":
+        names = f"legacy-tables/{family}"
+        return found.skipped(names, ABSENT) or (
+            found.usable(names) and not (found.quiet(names) or "").split()
+        )
+    if nft_json is None:
+        return found.skipped("nft/json", NOT_LOADED)
+    try:
+        return not any((family, table) in table_names(nft_json) for table in TABLES) if nft_json else True
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _checked(
+    found: Sections, ruleset: Ruleset, nft_json: str | None, versions: dict[str, str]
+) -> set[tuple[str, str]]:
+    """The tables whose text nft confirms; a gap for what it does not."""
+    if nft_json is None:
+        numbers = _NUMBERS.search(versions.get("iptables-nft", versions.get("iptables", "")))
+        old = numbers is not None and tuple(map(int, numbers.groups())) < EXACT_SINCE
+        if ruleset.size and old:
+            found.gap(
+                f"iptables/nft/{ruleset.family}",
+                "printed by an iptables-nft before 1.8.8, which leaves out matches of rules that a later one wrote, "
+                "and there is no `nft -j list ruleset` to check it with",
+            )
+        return set()
+    if not nft_json:
+        return set()
+    gaps = disagreements(ruleset, nft_json)
+    found.gaps.extend(gaps)
+    doubted = {gap.section.split("/")[3] for gap in gaps if gap.section.count("/") >= 3}
+    whole = any(gap.section.count("/") < 3 for gap in gaps)
+    return set() if whole else {(ruleset.family, table) for table in ruleset.tables if table not in doubted}
+
+
+def _native(
+    found: Sections, nft_json: str | None, managed: set[tuple[str, str]], versions: dict[str, str]
+) -> NativeRuleset:
+    if found.skipped("nft/json", NOT_LOADED):
+        return NativeRuleset()
+    shown = ""
+    if nft_json is not None:
+        found.text("nft/json", "nft")
+        try:
+            shown = native_json(nft_json, managed)
+        except ValueError as error:
+            found.gap("nft", f"`nft -j list ruleset` could not be read: {error}")
+    else:
+        found.gap("nft", found.reason("nft/json"))
+    text = found.text("nft/text", "nft/text")
+    return NativeRuleset(
+        json_text=shown,
+        text=native_text(text, managed).strip("\n") + "\n" if text and text.strip() else "",
+        tool=f"nft {versions['nft']}" if "nft" in versions else "",
+    )
