@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from planner.errors import NetchangeError
 from planner.models.ruleset import Family
 from planner.models.source import Gap, Source
-from planner.netfilter.command import Command, Show, check_chain, parse_command
+from planner.netfilter.command import Append, Command, Show, check_chain, parse_command
 from planner.netfilter.problem import RuleError
 from planner.netfilter.words import split_raw
 
@@ -50,15 +50,38 @@ class RestoreFile:
 
     name: str
     tables: tuple[RestoreTable, ...]
+    """Those before the mistake when there is one: iptables-restore commits table by table."""
     gaps: tuple[Gap, ...] = ()
+    mistake: NetchangeError | None = None
+    """What iptables-restore would stop at."""
 
 
 def parse_restore_file(text: str, *, family: Family, name: str) -> RestoreFile:
     """Read a file that a user proposes. Raises `NetchangeError` with file and line for what iptables would refuse."""
-    if "\0" in text:
-        raise mistake(name, 0, "the file holds NUL bytes: it is not text")
+    file = read_restore_file(text, family=family, name=name)
+    if file.mistake is not None:
+        raise file.mistake
+    return file
+
+
+def read_restore_file(
+    text: str, *, family: Family, name: str, known: frozenset[str] = frozenset()
+) -> RestoreFile:
+    """The tables up to the first mistake. Rules in `known` are canonical already: the node printed them."""
     tables: list[RestoreTable] = []
     gaps: list[Gap] = []
+    try:
+        _read(text, family, name, known, tables, gaps)
+    except NetchangeError as error:
+        return RestoreFile(name, tuple(tables), tuple(gaps), error)
+    return RestoreFile(name, tuple(tables), tuple(gaps))
+
+
+def _read(
+    text: str, family: Family, name: str, known: frozenset[str], tables: list[RestoreTable], gaps: list[Gap]
+) -> None:
+    if "\0" in text:
+        raise mistake(name, 0, "the file holds NUL bytes: it is not text")
     table, opened = "", 0
     steps: list[Declaration | FileCommand] = []
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
@@ -92,10 +115,18 @@ def parse_restore_file(text: str, *, family: Family, name: str) -> RestoreFile:
         elif line.startswith(":"):
             steps.append(declaration(line, number, name))
         else:
-            steps.extend(commands(line, number, family, name, gaps))
+            append = _known(line, number, known) if known else None
+            steps.extend([append] if append else commands(line, number, family, name, gaps))
     if table:
         raise mistake(name, opened, f"table `{table}` has no COMMIT: nothing of it would be applied")
-    return RestoreFile(name, tuple(tables), tuple(gaps))
+
+
+def _known(line: str, number: int, known: frozenset[str]) -> FileCommand | None:
+    """A line that the node itself printed needs no reading."""
+    if not line.startswith("-A "):
+        return None
+    chain, _, rule = line[3:].partition(" ")
+    return FileCommand(Append(chain, rule), number) if rule in known else None
 
 
 def mistake(name: str, line: int, what: str) -> NetchangeError:

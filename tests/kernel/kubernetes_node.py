@@ -254,6 +254,7 @@ def build(node: Namespace, outside: Namespace, root: Path) -> None:
     """The node's links, routes, rules and files."""
     node.wire("eth0", outside, "peer0", "address", "52:54:00:00:00:11")
     script = [
+        f"hostname {NODE}",
         "ip addr add 10.0.0.11/24 dev eth0",
         "ip link set eth0 up",
         "ip link add flannel.1 address 5e:0a:00:00:00:11 type vxlan id 1 dev eth0 local 10.0.0.11 dstport 8472 nolearning",

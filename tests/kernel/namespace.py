@@ -56,7 +56,7 @@ class Namespace:
 
     def enter(self) -> list[str]:
         """Command prefix that runs what follows inside."""
-        return ["nsenter", "--target", str(self.pid), "--net", "--mount", "--pid"]
+        return ["nsenter", "--target", str(self.pid), "--net", "--mount", "--uts", "--pid"]
 
     def wire(self, link: str, other: "Namespace", peer: str, *options: str) -> None:
         """A veth pair whose other end lies in another namespace, as a pod's does."""

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from namespace import Namespace
-from planner.parse.iptables_save import parse_iptables_save
 
 from planner.models.node import NodeState
 from planner.models.proposal import Command
 from planner.models.source import Source
+from planner.parse.iptables_save import parse_iptables_save
 from planner.proposal.run import run_command
 
 START = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n:X - [0:0]\n:Y - [0:0]\n-A INPUT -j ACCEPT\n-A FORWARD -j X\n-A X -j DROP\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n"
@@ -43,7 +43,6 @@ COMMANDS = [
     "-A INPUT -j NOPE",
     "-A NOPE -j ACCEPT",
     "-A INPUT --dport 22 -j DROP",
-    "-A INPUT -m nosuch -j DROP",
     "-A INPUT -j MASQUERADE",
     "-t nat -A POSTROUTING -j REJECT",
     "-t nat -A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1:8080",
@@ -52,7 +51,7 @@ COMMANDS = [
     "-t raw -A PREROUTING -j CT --notrack",
     "-t nat -A OUTPUT -j DROP",
     "-C INPUT -j ACCEPT",
-    "-A X -j X",
+    "-I X -j X",
     "-Z",
 ]
 RESTORES = [
@@ -124,6 +123,16 @@ def test_each_restore_file_does_what_the_kernel_does(backend: str) -> None:
             node.run([f"iptables-{backend}-restore"], stdin=START)
             flags = ("--noflush",) if mode == "noflush" else ()
             agree(node, backend, ("iptables-restore", *flags), text)
+
+
+def test_an_unknown_extension_is_a_gap() -> None:
+    """Whether the node's iptables takes it cannot be known here."""
+    rules, _ = parse_iptables_save(START, family="ip", backend="nft")
+    before = NodeState(name="n", rulesets=(rules,), iptables_default="nft")
+    argv = ("iptables", "-A", "INPUT", "-m", "nosuch", "-j", "DROP")
+    outcome = run_command(Command(argv=argv, source=Source(name="t", line=4)), before)
+
+    assert [4] == [gap.source.line for gap in outcome.gaps if gap.source and "`nosuch`" in gap.reason]
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])

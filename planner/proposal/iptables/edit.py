@@ -1,10 +1,9 @@
 """The edits that can be made to one table. Each returns a new table or raises `RefusedError` with the tool's reason."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from planner.models.ruleset import Table
-from planner.netfilter.rule import RuleError, canonical
 
 BASE_CHAINS = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -32,6 +31,8 @@ class RefusedError(Exception):
 
 def empty_table(name: str) -> Table:
     """A table as the kernel makes it when it is first used."""
+    if name not in BASE_CHAINS:
+        raise RefusedError(f"table `{name}` does not exist")
     chains = BASE_CHAINS[name]
     return Table(name=name, policies=dict.fromkeys(chains, "ACCEPT"), chains=dict.fromkeys(chains, ()))
 
@@ -44,16 +45,6 @@ def target_of(rule: str) -> str:
 
 def _unquoted(rule: str) -> str:
     return re.sub(r'"(?:\\.|[^"\\])*"', '""', rule) if '"' in rule else rule
-
-
-def spelled(rule: str, family: str, known: frozenset[str] = frozenset()) -> str:
-    """The canonical line of a rule; a line that the node itself printed is canonical already."""
-    if rule in known:
-        return rule
-    try:
-        return canonical(rule, family)
-    except RuleError as error:
-        raise RefusedError(str(error)) from error
 
 
 def check_target(table: Table, chain: str, rule: str) -> None:
@@ -82,6 +73,26 @@ def _is_extension(name: str) -> bool:
     from planner.netfilter.registry import find_target
 
     return find_target(name) is not None
+
+
+def check_loops(table: Table, chains: Iterable[str]) -> None:
+    """Refuse a way from a chain back to itself, as the kernel does when it checks a table (net/netfilter/nf_tables_api.c,
+    nft_chain_validate(); net/ipv4/netfilter/ip_tables.c, mark_source_chains(), which looks at reachable rules only).
+    """
+    done: set[str] = set()
+    for start in chains:
+        stack: list[tuple[str, frozenset[str]]] = [(start, frozenset({start}))]
+        while stack:
+            chain, above = stack.pop()
+            if chain in done:
+                continue
+            done.add(chain)
+            for callee in sorted(
+                {target_of(rule) for rule in table.chains.get(chain, ())} & table.chains.keys()
+            ):
+                if callee in above:
+                    raise RefusedError(f"chain `{callee}` would call itself: too many links")
+                stack.append((callee, above | {callee}))
 
 
 def rules_of(table: Table, chain: str) -> tuple[str, ...]:

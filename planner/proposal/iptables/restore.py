@@ -1,6 +1,6 @@
 """iptables-restore: each table as one transaction, replaced unless `--noflush`.
 
-Measured on iptables 1.8.9, both backends (tests/kernel/test_iptables_restore.py): a table of the file is committed at its own COMMIT, so
+Measured on iptables 1.8.9, both backends (tests/kernel/test_iptables_commands.py): a table of the file is committed at its own COMMIT, so
 a failure in the second table leaves the first one applied; without `--noflush` the legacy backend keeps the policy of a base
 chain that the file does not declare, the nft backend resets it to ACCEPT; with `--noflush` a declared user chain is flushed, a
 declared base chain only gets its policy.
@@ -8,21 +8,20 @@ declared base chain only gets its policy.
 
 from dataclasses import replace
 
-from planner.errors import NetchangeError
 from planner.models.change import Cause
 from planner.models.node import NodeState
 from planner.models.proposal import Command, Effect
 from planner.models.ruleset import Backend, Family, Table
 from planner.models.source import Gap, Source
-from planner.netfilter.words import split_words
-from planner.parse.iptables_save import RestoreTable, parse_restore_file
+from planner.netfilter.command import Append
+from planner.parse.iptables_restore import Declaration, FileCommand, RestoreTable, read_restore_file
 from planner.proposal.iptables import edit
 from planner.proposal.iptables.command import (
     apply_call,
     backend_of,
     program,
-    read_call,
     rule_effects,
+    undecided,
     with_table,
 )
 from planner.proposal.iptables.edit import RefusedError
@@ -37,24 +36,24 @@ def run_restore(command: Command, state: NodeState) -> Outcome:
     family, wanted = found
     backend = backend_of(state, wanted)
     if backend is None:
-        reason = "both iptables backends hold rules and it is not known which one plain `iptables-restore` speaks to"
-        return Outcome(state, gaps=(Gap(section=f"iptables/{family}", reason=reason, source=command.source),))
+        return undecided(command, state, family)
     flags = set(command.argv[1:])
     if flags & {"-t", "--test"}:
         return Outcome(state)
     noflush = bool(flags & {"-n", "--noflush"})
     only = _only_table(command.argv)
-    try:
-        file = parse_restore_file(command.stdin, family=family, name=command.source.name)
-    except NetchangeError as error:
-        return Outcome(state, error=f"{command.argv[0]}: {error.message}")
-    outcome = Outcome(state)
+    file = read_restore_file(
+        command.stdin, family=family, name=command.source.name, known=_known(state, family, backend)
+    )
+    outcome = Outcome(state, gaps=file.gaps)
     for section in file.tables:
         if only and section.name != only:
             continue
-        outcome = _restore_table(outcome, command, section, family, backend, noflush=noflush)
+        outcome = _Laying(command, family, backend, noflush=noflush).lay(section, outcome)
         if outcome.error:
-            break
+            return outcome
+    if file.mistake is not None:
+        return replace(outcome, error=f"{command.argv[0]}: {file.mistake.message}")
     return outcome
 
 
@@ -67,55 +66,87 @@ def _only_table(argv: tuple[str, ...]) -> str:
     return ""
 
 
-def _restore_table(
-    outcome: Outcome,
-    command: Command,
-    section: RestoreTable,
-    family: Family,
-    backend: Backend,
-    *,
-    noflush: bool,
-) -> Outcome:
-    state = outcome.state
+def _known(state: NodeState, family: Family, backend: Backend) -> frozenset[str]:
     ruleset = state.ruleset(family, backend)
-    present = ruleset.tables.get(section.name) if ruleset else None
-    gaps = outcome.gaps
-    unknown = state.gap(f"iptables/{backend}/{family}")
-    if unknown is not None and present is None:
-        reason = f"table {section.name} is laid on rules that are not known: {unknown.reason}"
-        gaps = (*gaps, Gap(section=unknown.section, reason=reason, source=command.source))
-    line = section.line
-    try:
-        table = start_table(section.name, present, backend, noflush=noflush)
-        for chain in section.chains:
-            line = chain.line
-            table = _declare(table, chain.name, chain.policy, noflush=noflush)
-        table, lines = _run_lines(table, section, family, backend, present, command.source.name)
-    except (RefusedError, _RefusedAtError) as refusal:
-        at = refusal.line if isinstance(refusal, _RefusedAtError) else line
-        where = f"{command.source.name}:{at}" if at else command.source.name
-        message = f"{command.argv[0]}: {where}: {refusal}; table {section.name} stays as it was"
-        return replace(outcome, gaps=gaps, error=message)
-    if not section.committed:
-        return replace(
-            outcome, gaps=gaps, error=f"{command.argv[0]}: {command.source.name}: COMMIT expected at the end"
-        )
-    whole = Source(name=command.source.name, line=section.line)
-    effects = rule_effects(present, table, family, backend, whole)
-    state = with_table(state, family, backend, table, section.name)
-    return replace(outcome, state=state, gaps=gaps, effects=(*outcome.effects, *effects, *lines))
+    if ruleset is None:
+        return frozenset()
+    return frozenset(
+        rule for table in ruleset.tables.values() for rules in table.chains.values() for rule in rules
+    )
 
 
-class _RefusedAtError(RefusedError):
-    def __init__(self, message: str, line: int) -> None:
-        super().__init__(message)
-        self.line = line
+class _Laying:
+    """One table of the file laid on one node."""
+
+    def __init__(self, command: Command, family: Family, backend: Backend, *, noflush: bool) -> None:
+        self.command = command
+        self.family: Family = family
+        self.backend: Backend = backend
+        self.noflush = noflush
+        self.effects: list[Effect] = []
+        self.pending: dict[str, list[str]] = {}
+        """Appends gathered per chain, so that a file of 300,000 lines costs one pass."""
+
+    def lay(self, section: RestoreTable, outcome: Outcome) -> Outcome:
+        state = outcome.state
+        ruleset = state.ruleset(self.family, self.backend)
+        present = ruleset.tables.get(section.name) if ruleset else None
+        gaps = outcome.gaps
+        unknown = state.gap(f"iptables/{self.backend}/{self.family}")
+        if unknown is not None and present is None:
+            reason = f"table {section.name} is laid on rules that are not known: {unknown.reason}"
+            gaps = (*gaps, Gap(section=unknown.section, reason=reason, source=self.command.source))
+        line = section.line
+        try:
+            table = start_table(section.name, present, self.backend, noflush=self.noflush)
+            for step in section.steps:
+                line = step.line
+                table = self.take(step, table)
+            table = self.settled(table)
+            edit.check_loops(table, touched_chains(present, table))
+        except RefusedError as refusal:
+            where = Source(name=self.command.source.name, line=line)
+            error = f"{self.command.argv[0]}: {where}: {refusal}; table {section.name} stays as it was"
+            return replace(outcome, gaps=gaps, error=error)
+        whole = Source(name=self.command.source.name, line=section.line)
+        touched = rule_effects(present, table, self.family, self.backend, whole)
+        state = with_table(state, self.family, self.backend, table)
+        return replace(outcome, state=state, gaps=gaps, effects=(*outcome.effects, *self.effects, *touched))
+
+    def take(self, step: Declaration | FileCommand, table: Table) -> Table:
+        if isinstance(step, Declaration):
+            return declare(self.settled(table), step, noflush=self.noflush)
+        wanted = step.command
+        source = Source(name=self.command.source.name, line=step.line)
+        if isinstance(wanted, Append):
+            if wanted.chain not in self.pending:
+                self.pending[wanted.chain] = list(edit.rules_of(table, wanted.chain))
+            edit.check_target(table, wanted.chain, wanted.rule)
+            self.pending[wanted.chain].append(wanted.rule)
+            what = f"rule/{self.family}/{self.backend}/{table.name}/{wanted.chain}/{wanted.rule}"
+            self.effects.append(Effect(what=what, cause=Cause.PROPOSED, source=source))
+            return table
+        before = self.settled(table)
+        after = apply_call(before, wanted)
+        self.effects.extend(rule_effects(before, after, self.family, self.backend, source))
+        return after
+
+    def settled(self, table: Table) -> Table:
+        if not self.pending:
+            return table
+        chains = {**table.chains, **{chain: tuple(rules) for chain, rules in self.pending.items()}}
+        self.pending.clear()
+        return table.model_copy(update={"chains": chains})
+
+
+def touched_chains(before: Table | None, after: Table) -> list[str]:
+    """Chains whose rules are others than before."""
+    former = before.chains if before is not None else {}
+    return [chain for chain, rules in after.chains.items() if former.get(chain) != rules]
 
 
 def start_table(name: str, present: Table | None, backend: Backend, *, noflush: bool) -> Table:
     """What the file's lines are laid on."""
-    if name not in edit.BASE_CHAINS:
-        raise RefusedError(f"table `{name}` does not exist")
     if noflush:
         return present or edit.empty_table(name)
     empty = edit.empty_table(name)
@@ -124,49 +155,12 @@ def start_table(name: str, present: Table | None, backend: Backend, *, noflush: 
     return empty
 
 
-def _declare(table: Table, chain: str, policy: str, *, noflush: bool) -> Table:
-    if chain in table.policies:
-        return edit.set_policy(table, chain, policy) if policy not in {"", "-"} else table
-    if policy not in {"", "-"}:
-        raise RefusedError(f"`{chain}` is no base chain of table {table.name} and has no policy")
-    if chain in table.chains and not noflush:
-        raise RefusedError(f"chain `{chain}` is declared twice")
-    return edit.with_chain(table, chain, ())
-
-
-def _run_lines(
-    table: Table, section: RestoreTable, family: Family, backend: Backend, present: Table | None, name: str
-) -> tuple[Table, tuple[Effect, ...]]:
-    """Appends are gathered per chain, so that a file of 300,000 lines costs one pass."""
-    known = frozenset(rule for rules in present.chains.values() for rule in rules) if present else frozenset()
-    chains: dict[str, list[str]] = {}
-    effects: list[Effect] = []
-
-    def settle(table: Table) -> Table:
-        if not chains:
-            return table
-        merged = {**table.chains, **{chain: tuple(rules) for chain, rules in chains.items()}}
-        chains.clear()
-        return table.model_copy(update={"chains": merged})
-
-    for entry in section.lines:
-        try:
-            if entry.appends_to is not None:
-                if entry.appends_to not in chains:
-                    chains[entry.appends_to] = list(edit.rules_of(table, entry.appends_to))
-                rule = edit.spelled(entry.text, family, known)
-                edit.check_target(table, entry.appends_to, rule)
-                chains[entry.appends_to].append(rule)
-                if rule not in known:
-                    what = f"rule/{family}/{backend}/{table.name}/{entry.appends_to}/{rule}"
-                    source = Source(name=name, line=entry.line)
-                    effects.append(Effect(what=what, cause=Cause.PROPOSED, source=source))
-                continue
-            table = settle(table)
-            before = table
-            table = apply_call(table, read_call(split_words(entry.text)), family, known)
-            source = Source(name=name, line=entry.line)
-            effects.extend(rule_effects(before, table, family, backend, source))
-        except RefusedError as refusal:
-            raise _RefusedAtError(str(refusal), entry.line) from refusal
-    return settle(table), tuple(effects)
+def declare(table: Table, wanted: Declaration, *, noflush: bool) -> Table:
+    """`:chain policy`: a user chain is there and empty afterwards, a base chain gets its policy."""
+    if wanted.chain in table.policies:
+        return edit.set_policy(table, wanted.chain, wanted.policy) if wanted.policy else table
+    if wanted.policy:
+        raise RefusedError(f"`{wanted.chain}` is no base chain of table {table.name} and has no policy")
+    if wanted.chain in table.chains and not noflush:
+        raise RefusedError(f"chain `{wanted.chain}` is declared twice")
+    return edit.with_chain(table, wanted.chain, ())
