@@ -141,6 +141,11 @@ class TestKubeProxyWritesItsOwn:
 
         assert () == judged(CONNTRACK, "131072", "1048576", node=self.node(), cluster=cluster)
 
+    @pytest.mark.parametrize(("after", "told"), [("65536", True), ("1048576", False)])
+    def test_without_the_processors_only_the_minimum_is_known(self, after, told):
+        """Below 131,072 kube-proxy raises whatever the machine is; above it the number of processors decides."""
+        assert told == bool(judged(CONNTRACK, "32768", after, node=self.node(cpus=None)))
+
     def test_the_number_that_kube_proxy_wants_is_quiet(self):
         """Writing what kube-proxy computes changes nothing at its start."""
         assert () == judged(CONNTRACK, "65536", "131072", node=self.node())

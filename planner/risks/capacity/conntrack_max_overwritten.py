@@ -26,7 +26,7 @@ from planner.models.change import Cause, SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.parse.network_files import proxy_config
-from planner.risks.capacity.conntrack_max import TRACKED
+from planner.risks.capacity.conntrack_max_too_low import TRACKED
 from planner.risks.capacity.limits import present, whole
 from planner.risks.people import counted
 from planner.risks.risk import Review, Risk
@@ -50,21 +50,24 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     config = proxy_config(review.before.files, review.cluster)
     per_core = PER_CORE if config is None or config.max_per_core is None else config.max_per_core
     minimum = MINIMUM if config is None or config.minimum is None else config.minimum
-    if per_core == 0 or cores is None:
+    if per_core == 0 or (cores is None and after >= minimum):
         return
-    target = max(per_core * cores, minimum)
+    target = max(per_core * (cores or 0), minimum)
     minor = _minor(review)
     if target == after or (target < after and minor in ONLY_RAISES):
         return
     used = conntrack(present(review)).used
+    if cores is None:
+        rule = f"at least {minimum:,}"
+    else:
+        rule = f"{target:,} ({per_core:,} for each of {counted(cores, 'processor')}, at least {minimum:,})"
     short = used is not None and target < after and used * review.growth > target
     yield Finding(
         risk=RISK.id,
         change=change,
         message=(
-            f"On {change.node} {after:,} tracked flows last until kube-proxy starts again: it writes {target:,} "
-            f"({per_core:,} for each of {counted(cores, 'processor')}, at least {minimum:,})"
-            + (f", and {used:,} are tracked now." if short else ".")
+            f"On {change.node} the limit of {after:,} tracked flows lasts until kube-proxy starts again: it writes "
+            f"{rule}" + (f", and {used:,} are tracked now." if short else ".")
         ),
         breaks=TRACKED if short else (),
         extent=Extent.INTERMITTENT if short else Extent.NONE,
