@@ -80,7 +80,11 @@ def route_key(route: Route) -> tuple[str, str, str, str, int]:
 
 def _pair_key(route: Route) -> tuple[object, ...]:
     """Every link has its own link-local prefix: those of two links are no before and after of one route."""
-    own = tuple(hop.link for hop in route.nexthops) if route.family == "ip6" and route.protocol == "kernel" else ()
+    own = (
+        tuple(hop.link for hop in route.nexthops)
+        if route.family == "ip6" and route.protocol == "kernel"
+        else ()
+    )
     return (*route_key(route), own)
 
 

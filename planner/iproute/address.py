@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from planner.iproute.connected import local6, prefix6, subnet
+from planner.iproute.connected import local6, multicast6, prefix6, subnet
 from planner.iproute.events import (
     add_kernel_route,
     addresses_lost4,
@@ -175,7 +175,8 @@ def add(world: World, link: Link, address: Address) -> None:
     after = world.put_link(insert6(link, address), f"address/{address.prefix}")
     add_kernel_route(world, local6(after, address), because)
     if after.up:
-        for route in prefix6(after, address):
+        # The multicast range comes with an address too, even without carrier (net/ipv6/addrconf.c, addrconf_add_dev).
+        for route in (*prefix6(after, address), multicast6(after)):
             add_kernel_route(world, route, because)
     if any(effect.what == what for effect in world.effects) and address.dynamic:
         world.gap(f"links/{link.name}", f"{address.prefix} has a lifetime and goes by itself")

@@ -5,6 +5,7 @@ Measured on Linux 6.18 and, where cited, read in its sources.
 
 from planner.iproute.connected import MINIMUM_MTU6, link_local, local6, multicast6, prefix6, routes4
 from planner.iproute.world import World, sysctl_name
+from planner.models.change import Cause
 from planner.models.link import Address, Link
 from planner.models.route import MAIN, NextHop, NextHopObject, Route
 
@@ -397,7 +398,7 @@ def make_keys(world: World, link: Link, because: str, *, families: tuple[str, ..
             )
 
 
-def change_mtu(world: World, name: str, mtu: int, because: str = "") -> None:
+def change_mtu(world: World, name: str, mtu: int, because: str = "", *, cause: Cause | None = None) -> None:
     """A link's MTU: IPv6 ends below 1280 and starts anew above it."""
     link = world.need_link(name)
     if link.mtu == mtu:
@@ -408,7 +409,7 @@ def change_mtu(world: World, name: str, mtu: int, because: str = "") -> None:
         stop_ipv6(world, name, reason, keep=False)
         world.drop_sysctls((part.format(key) for part in UNUSABLE_BELOW), reason)
         link = world.need_link(name)
-    changed = world.put_link(link.model_copy(update={"mtu": mtu}), "mtu", because)
+    changed = world.put_link(link.model_copy(update={"mtu": mtu}), "mtu", because, cause=cause)
     if link.mtu < MINIMUM_MTU6 <= mtu:
         reason = f"with an MTU of {mtu} {name} has IPv6 again"
         make_keys(world, changed, reason, families=("ipv6",))
@@ -435,6 +436,7 @@ def follow_ports(world: World, name: str) -> None:
     now = [port.mtu for port in world.links if port.master == name]
     smallest = min(now) if now else 1500
     if followed and smallest != bridge.mtu:
+        because = f"{name} takes the smallest MTU of its ports, unless someone had set its own"
         change_mtu(
-            world, name, smallest, f"{name} takes the smallest MTU of its ports, unless someone had set it"
+            world, name, smallest, because, cause=Cause.MAYBE if original is not None else Cause.KERNEL
         )

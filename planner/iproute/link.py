@@ -61,8 +61,28 @@ def run_link(world: World, action: str, words: Sequence[str]) -> None:
         wanted = read_link_words(words, adding=False)
         for name in targets(world, wanted):
             remove(world, name)
+    elif action == "property":
+        change_names(world, words)
     else:
         raise NotModelledError(f"`ip link {action}`")
+
+
+def change_names(world: World, words: Sequence[str]) -> None:
+    """`ip link property add|del dev LINK altname NAME …`."""
+    if len(words) < 5 or words[0] not in {"add", "del", "delete"} or words[1] != "dev":
+        raise NotModelledError("`ip link property`")
+    link = world.need_link(words[2])
+    names = [word for word in words[3:] if word != "altname"]
+    known = set(link.altnames)
+    if words[0] == "add":
+        for name in names:
+            refuse_taken(world, name)
+        known |= set(names)
+    elif not known.issuperset(names):
+        raise RefusedError("RTNETLINK answers: Invalid argument")
+    else:
+        known -= set(names)
+    world.put_link(link.model_copy(update={"altnames": tuple(sorted(known))}), "altnames")
 
 
 def targets(world: World, wanted: LinkWords) -> tuple[str, ...]:
@@ -201,6 +221,19 @@ def checked_mtu(text: str) -> int:
     return mtu
 
 
+def fitting_mtu(world: World, name: str, mtu: int) -> int:
+    """A link on top of another cannot be larger than that one carries (measured)."""
+    link = world.need_link(name)
+    lower = world.link(link.lower) if link.lower else None
+    if lower is not None and link.kind in {"vxlan", "macvlan", "ipvlan", "vlan"} and link.mtu != mtu:
+        far = link.options.get("remote") or link.options.get("group") or link.options.get("local", "")
+        room = lower.mtu - (VXLAN_OVERHEAD["ip6" if ":" in far else "ip"] if link.kind == "vxlan" else 0)
+        if mtu > room:
+            problem = "Numerical result out of range" if link.kind == "vlan" else "Invalid argument"
+            raise RefusedError(f"RTNETLINK answers: {problem}")
+    return mtu
+
+
 def configure(world: World, name: str, wanted: LinkWords) -> None:
     """`ip link set`, in the kernel's order (net/core/rtnetlink.c, do_setlink)."""
     values = wanted.values
@@ -209,7 +242,7 @@ def configure(world: World, name: str, wanted: LinkWords) -> None:
     if "address" in values:
         set_mac(world, name, values["address"].lower())
     if "mtu" in values:
-        change_mtu(world, name, checked_mtu(values["mtu"]))
+        change_mtu(world, name, fitting_mtu(world, name, checked_mtu(values["mtu"])))
     if "group" in values:
         update(world, name, "group", _group(values["group"]))
     if "name" in values:

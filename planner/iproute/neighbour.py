@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from planner.iproute.events import has_ipv6
 from planner.iproute.world import NotModelledError, RefusedError, World
 from planner.models.link import ForwardingEntry, Neighbour
 from planner.parse.ip_names import address_text, number_of
@@ -42,6 +43,8 @@ def run_neighbour(world: World, action: str, words: Sequence[str], family: str) 
                 address = address_text(word)
     if not address or not link:
         raise RefusedError("Device and destination are required arguments.")
+    if ":" in address and action != "delete" and not has_ipv6(world, world.need_link(link)):
+        raise RefusedError("Error: IPv6 is disabled on this device.")
     found = next(
         (e for e in world.neighbours if (e.address, e.link, e.proxy) == (address, link, proxy)), None
     )

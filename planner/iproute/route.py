@@ -3,7 +3,9 @@
 import ipaddress
 from collections.abc import Callable, Sequence
 
+from planner.iproute.connected import MINIMUM_MTU6
 from planner.iproute.events import hops_of
+from planner.iproute.gateway import on_link
 from planner.iproute.grammar import family_of
 from planner.iproute.world import NotModelledError, RefusedError, World
 from planner.models.route import LOCAL, MAIN, NextHop, Route
@@ -110,6 +112,8 @@ def checked(world: World, hop: NextHop, family: str, table: str, scope: str) -> 
     """The hop with its link, when the kernel would take it."""
     six = (hop.via_family or family) == "ip6"
     link = world.link(hop.link) if hop.link else None
+    if link is not None and family == "ip6" and link.mtu < MINIMUM_MTU6:
+        raise RefusedError("RTNETLINK answers: No such device")
     if not hop.via:
         if link is not None and not link.up and scope != "host":
             raise RefusedError(f"Error: {'Nexthop device' if six else 'Device for nexthop'} is not up.")
@@ -135,30 +139,6 @@ def checked(world: World, hop: NextHop, family: str, table: str, scope: str) -> 
             "RTNETLINK answers: No route to host" if six else "Error: Nexthop has invalid gateway."
         )
     return hop.model_copy(update={"link": found})
-
-
-def on_link(world: World, gateway: str, link: str, table: str) -> str:
-    """The link on which a gateway is reached directly, empty when there is none."""
-    address = ipaddress.ip_address(gateway)
-    family = "ip6" if address.version == 6 else "ip"
-    best, found = -1, ""
-    for route in world.routes:
-        # Only on-link routes count: the lookup is done with scope link (net/ipv4/fib_semantics.c, fib_check_nh).
-        if (
-            route.family != family
-            or route.table not in {LOCAL, MAIN, table}
-            or route.type not in {"unicast", "local"}
-        ):
-            continue
-        prefix = ipaddress.ip_network(route.prefix, strict=False)
-        if address not in prefix or any(hop.via for hop in route.nexthops) or not route.nexthops:
-            continue
-        over = route.nexthops[0].link
-        if link and over != link and route.type != "local":
-            continue
-        if prefix.prefixlen > best:
-            best, found = prefix.prefixlen, link or over
-    return found
 
 
 def key(route: Route) -> tuple[str, str, str, str, int]:

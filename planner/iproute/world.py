@@ -77,13 +77,13 @@ class World:
             raise RefusedError(f'Cannot find device "{name}"')
         return link
 
-    def put_link(self, link: Link, field: str, because: str = "") -> Link:
+    def put_link(self, link: Link, field: str, because: str = "", *, cause: Cause | None = None) -> Link:
         """Replace the link of the same name, where one field differs."""
         at = next(at for at, other in enumerate(self.links) if other.name == link.name)
         if self.links[at] != link:
             self.links[at] = link
             if field:
-                self.tell(f"link/{link.name}/{field}", because)
+                self.tell(f"link/{link.name}/{field}", because, cause=cause)
         return link
 
     def set_sysctl(self, key: str, value: str, because: str) -> None:

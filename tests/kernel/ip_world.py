@@ -1,5 +1,7 @@
 """Reads the state of a namespace into the nouns, for the tests of `ip`."""
 
+from collections.abc import Callable
+
 from namespace import Namespace
 
 from planner.models.node import NodeState
@@ -96,6 +98,15 @@ def comparable(state: NodeState, *, options: bool = False) -> dict[str, object]:
     )
     facts |= {f"sysctl/{key}": value for key, value in state.sysctls.items()}
     return facts
+
+
+def settled(node: Namespace, wanted: Callable[[NodeState], bool]) -> NodeState:
+    """The state once it is as wanted, or the last one seen: carrier of a bridge follows its ports only in the background."""
+    for _ in range(25):
+        state = read_state(node)
+        if wanted(state):
+            break
+    return state
 
 
 def differences(left: dict[str, object], right: dict[str, object]) -> list[str]:
