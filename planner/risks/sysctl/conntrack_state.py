@@ -84,9 +84,9 @@ def _established(change: SysctlChange, review: Review) -> Iterator[Finding]:
     if new < min(keepalive, KEEPALIVE) and old >= min(keepalive, KEEPALIVE):
         yield _finding(
             change,
-            f"TCP connections that are silent for {new:,} s are forgotten on {change.node} (before: {old:,} s), sooner than "
-            f"the kernel's keepalive of {keepalive:,} s would speak: translated connections of databases, watches and ssh "
-            f"hang or are reset after a pause.",
+            f"TCP connections that are silent for {new:,} s are forgotten on {change.node}, sooner than the kernel's keepalive "
+            f"of {keepalive:,} s would speak: translated connections of databases, watches and ssh hang or are reset after a "
+            f"pause.",
             SERVICES,
             later=True,
         )

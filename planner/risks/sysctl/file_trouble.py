@@ -26,7 +26,7 @@ from planner.models.change import FileChange
 from planner.models.finding import Finding
 from planner.models.horizon import Horizon
 from planner.models.source import Source
-from planner.parse.sysctl_d import DIRECTORIES, LAST, Diagnostic, diagnose
+from planner.parse.sysctl_d import DIRECTORIES, LAST, Diagnostic, Trouble, diagnose
 from planner.risks.risk import Review, Risk
 
 
@@ -40,6 +40,8 @@ def judge(change: FileChange, review: Review) -> Iterator[Finding]:
     for found in diagnose(after.files, running):
         if found.source.name != change.path or _key(found) in old:
             continue
+        if found.trouble is Trouble.OVERRIDDEN and not found.message.startswith(change.path + ":"):
+            continue  # `sysctl-not-persistent` tells it where it makes a difference
         yield Finding(
             risk=RISK.id,
             change=change,
