@@ -22,9 +22,11 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from planner.models.change import (
+    Cause,
     ChainChange,
     ChainPolicyChange,
     IpSetChange,
+    LinkChange,
     NativeTableChange,
     PolicyRuleChange,
     RouteChange,
@@ -34,7 +36,7 @@ from planner.models.finding import Confidence, Extent, Finding
 from planner.risks.netfilter.harmless import Kind, kind_of
 from planner.risks.netfilter.ipset_emptied import used
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.same_way import had_way, same_lookups, same_rules
+from planner.risks.routes.same_way import had_way, is_nobodys, leads_to_owner, same_lookups, same_rules
 
 Undecided = (
     RuleChange
@@ -58,7 +60,7 @@ def judge(change: Undecided, review: Review) -> Iterator[Finding]:
             yield Finding(
                 risk=RISK.id,
                 change=change,
-                message=f"On {change.node} {where} drops ports that nothing listens on and nothing of the cluster uses.",
+                message=f"On {change.node} {where} differs only for addresses or ports that nothing is known to use.",
                 onset=change.horizon,
                 confidence=Confidence.LIKELY,
             )
@@ -93,15 +95,27 @@ def _kind(change: Undecided, review: Review) -> tuple[Kind, str]:
             hooked = " hook " in (change.before or "") or " hook " in (change.after or "")
             return (Kind.TAKES if hooked else Kind.NOTHING), f"the nft table {change.table}"
         case RouteChange():
-            where = f"routing table {change.route.table}"
-            if same_lookups(change, review.before, review.after):
-                return Kind.NOTHING, where
-            return (Kind.TAKES if had_way(change, review.before) else Kind.LETS_IN), where
+            return _route(change, review), f"routing table {change.route.table}"
         case PolicyRuleChange():
             quiet = same_rules(change, review.before, review.after)
             return (Kind.NOTHING if quiet else Kind.TAKES), "the list of policy rules"
         case _:
             assert_never(change)
+
+
+def _route(change: RouteChange, review: Review) -> Kind:
+    if same_lookups(change, review.before, review.after) or _follows_link(change, review):
+        return Kind.NOTHING
+    if leads_to_owner(change, review) or is_nobodys(change, review):
+        return Kind.UNUSED
+    return Kind.TAKES if had_way(change, review.before) else Kind.LETS_IN
+
+
+def _follows_link(change: RouteChange, review: Review) -> bool:
+    """Whether the kernel changed the route because of a change to its link or an address, which is judged by itself."""
+    return change.cause is Cause.KERNEL and any(
+        isinstance(other, LinkChange) and other.horizon == change.horizon for other in review.changes
+    )
 
 
 RISK = Risk[Undecided](

@@ -9,6 +9,8 @@ def pods(review: Review) -> str:
     node = review.before.name
     if count is None:
         return f"the pods on {node}"
+    if count == 1:
+        return f"pods on {node} (1 now)"
     return f"{counted(count, 'pod')} on {node}"
 
 

@@ -38,7 +38,8 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
         case Network():
             return
         case Unreadable(path=path, problem=problem):
-            what = f"{path} stands first in {DIRECTORY} and cannot be loaded: {problem}"
+            reason = problem.removeprefix("not a usable CNI configuration: ").partition("; CRI-O")[0]
+            what = f"{path} stands first in {DIRECTORY} and cannot be loaded: {reason}"
         case None:
             what = f"no network configuration is left in {DIRECTORY}"
     yield Finding(

@@ -32,7 +32,9 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
     if not concerns_cni(change):
         return
     before, after = network(review.before), network(review.after)
-    if before is None or after is None or not before.base.hairpin or not after.base.bridge:
+    if before is None or after is None or before.base.type != after.base.type:
+        return
+    if not before.base.hairpin or not after.base.bridge:
         return
     # A promiscuous bridge hands the frame to the node, which sends it back (kubelet's promiscuous-bridge mode).
     if after.base.hairpin or after.base.promiscuous:

@@ -24,9 +24,8 @@ from collections.abc import Iterator
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.node import NodeState
-from planner.models.topology import Topology
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import Network, concerns_cni, configurations, network, overlap
+from planner.risks.cni.network import Network, concerns_cni, configurations, network, overlap, subnet_env
 from planner.risks.risk import Review, Risk
 
 _CROSS, _SERVICE, _EXTERNAL = (
@@ -40,8 +39,8 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
     """Every overlap that the range had not before."""
     if not concerns_cni(change):
         return
-    known = set(_overlaps(review.before, review.topology))
-    for sentence, breaks in _overlaps(review.after, review.topology):
+    known = set(_overlaps(review.before, review))
+    for sentence, breaks in _overlaps(review.after, review):
         if (sentence, breaks) in known:
             continue
         yield Finding(
@@ -57,8 +56,8 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
         )
 
 
-def _overlaps(state: NodeState, topology: Topology) -> Iterator[tuple[str, tuple[TrafficClass, ...]]]:
-    found = network(state)
+def _overlaps(state: NodeState, review: Review) -> Iterator[tuple[str, tuple[TrafficClass, ...]]]:
+    found, topology = network(state), review.topology
     if found is None:
         return
     for prefix in found.base.ranges:
@@ -95,12 +94,20 @@ def _overlaps(state: NodeState, topology: Topology) -> Iterator[tuple[str, tuple
                     f"the pod range {prefix} overlaps with the service range {services}",
                     (_SERVICE, TrafficClass.DNS),
                 )
-        given = [own for own in topology.node_pod_ranges if (":" in own) == (":" in prefix)]
+        given = [own for own in _given(review) if (":" in own) == (":" in prefix)]
         if given and not any(overlap(prefix, own) for own in given):
             yield (
                 f"new pods get addresses of {prefix} while the cluster routes {', '.join(given)} here",
                 (_CROSS, _SERVICE, TrafficClass.DNS),
             )
+
+
+def _given(review: Review) -> tuple[str, ...]:
+    """What the cluster's Node object or flannel's lease says, not what the former configuration said."""
+    lease = subnet_env(review.after).get("FLANNEL_SUBNET")
+    nodes = review.cluster.nodes if review.cluster else ()
+    ranges = [item for node in nodes if node.name == review.before.name for item in node.pod_cidrs]
+    return tuple(ranges) or ((lease,) if lease else ())
 
 
 RISK = Risk[DocumentChange | FileChange](

@@ -37,7 +37,12 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
     if not concerns_cni(change):
         return
     before, after = network(review.before), network(review.after)
-    if before is None or after is None or before.version == after.version:
+    if (
+        before is None
+        or after is None
+        or before.version == after.version
+        or before.base.type != after.base.type
+    ):
         return
     said = (
         f"{after.path} asks for version {after.version} of the CNI specification instead of {before.version}"

@@ -89,6 +89,8 @@ def _list(text: str | None) -> list[str]:
 
 
 def _addresses(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [item for item in value.split(",") if item]
     return [str(item) for item in value] if isinstance(value, list) else []
 
 

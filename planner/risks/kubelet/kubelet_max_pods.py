@@ -34,9 +34,9 @@ RESERVED = 3
 def judge(change: DocumentChange, review: Review) -> Iterator[Finding]:
     """The number of pods against the addresses, and against the pods that run."""
     values = setting(change, "maxPods")
-    if values is None or not isinstance(values[1], int):
+    if values is None or not str(values[1]).isdigit():
         return
-    allowed = values[1]
+    allowed = int(str(values[1]))
     ranges = [ip_network(prefix) for prefix in review.topology.node_pod_ranges if ":" not in prefix]
     room = sum(max(prefix.num_addresses - RESERVED, 0) for prefix in ranges)
     running = review.topology.pods

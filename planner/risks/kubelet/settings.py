@@ -1,6 +1,7 @@
 """Values of the kubelet's configuration before and after a change, whatever the grain of the change is."""
 
 import json
+import re
 
 from planner.models.change import DocumentChange
 
@@ -14,17 +15,16 @@ def setting(change: DocumentChange, field: str) -> tuple[object, object] | None:
     head, *rest = change.pointer.strip("/").split("/")
     if not head:
         before, after = _field(change.before, field), _field(change.after, field)
-    elif head == field and not rest:
+    elif (head == field and not rest) or (rest and rest[-1] == flag_of(field) and not rest[:-1]):
         before, after = _value(change.before), _value(change.after)
     else:
         return None
     return None if before == after else (before, after)
 
 
-def touches(change: DocumentChange, field: str) -> bool:
-    """Whether the change is about the field or a part of it."""
-    head = change.pointer.strip("/").split("/")[0]
-    return change.format == FORMAT and (head == field or setting(change, field) is not None)
+def flag_of(field: str) -> str:
+    """The kubelet's command line flag for a field: `resolvConf` is `resolv-conf`, `clusterDNS` is `cluster-dns`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", field).lower()
 
 
 def _value(text: str | None) -> object:

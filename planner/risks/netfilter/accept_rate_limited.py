@@ -20,11 +20,10 @@ Take the limit out of the rule.
 
 from collections.abc import Iterator
 
-from planner.models.change import RuleChange, RuleEdit
+from planner.models.change import RuleChange
 from planner.models.finding import Extent, Finding
 from planner.models.traffic import TrafficClass
 from planner.netfilter.condition import CtStateIs, Field
-from planner.netfilter.effect import Accept
 from planner.risks.netfilter.lifelines import API, KUBELET, SSH
 from planner.risks.netfilter.reading import Reading, read
 from planner.risks.netfilter.structure import readings, table_of
@@ -33,34 +32,32 @@ from planner.risks.risk import Review, Risk
 
 def judge(change: RuleChange, review: Review) -> Iterator[Finding]:
     """Whether the same rule stood there without a limit, and something drops behind it."""
-    if change.edit is not RuleEdit.ADDED or change.table != "filter":
-        return
-    new = read(change.rule, change.family)
-    if not isinstance(new.effect, Accept) or not new.limited:
+    if change.table != "filter" or not read(change.rule, change.family).accepts:
         return
     before, after = table_of(review.before, change), table_of(review.after, change)
-    former = [
-        old
-        for old in readings(before, change.chain, change.family)
-        if old.accepts and not old.limited and set(old.conditions) < set(new.conditions)
-    ]
-    rest = readings(after, change.chain, change.family)[change.after or 0 :]
-    drops = any(item.drops for item in rest) or after.policies.get(change.chain) == "DROP"
-    first = readings(after, change.chain, change.family)[: (change.after or 1) - 1]
-    if not former or not drops or any(_established(item) for item in first):
-        return
-    yield Finding(
-        risk=RISK.id,
-        change=change,
-        message=(
-            f"`{change.rule}` on {change.node} counts packets, not connections: what comes above the limit falls to the drop behind it, "
-            "also in connections that are open."
-        ),
-        breaks=_classes(new),
-        extent=Extent.INTERMITTENT,
-        onset=change.horizon,
-        remedy="Accept ESTABLISHED first and limit only new connections.",
-    )
+    rules = readings(after, change.chain, change.family)
+    former = [old for old in readings(before, change.chain, change.family) if old.accepts and not old.limited]
+    for number, new in enumerate(rules):
+        if not new.accepts or not new.limited:
+            continue
+        wider = [old for old in former if set(old.conditions) < set(new.conditions) and old not in rules]
+        if change.rule not in {new.text, *(old.text for old in wider)} or not wider:
+            continue
+        drops = any(item.drops for item in rules[number + 1 :]) or after.policies.get(change.chain) == "DROP"
+        if not drops or any(_established(item) for item in rules[:number]):
+            continue
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=(
+                f"`{new.text}` on {change.node} counts packets, not connections: what comes above the limit falls to the drop behind it, "
+                "also in connections that are open."
+            ),
+            breaks=_classes(new),
+            extent=Extent.INTERMITTENT,
+            onset=change.horizon,
+            remedy="Accept ESTABLISHED first and limit only new connections.",
+        )
 
 
 def _established(reading: Reading) -> bool:

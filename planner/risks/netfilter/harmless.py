@@ -81,7 +81,7 @@ def _rule(change: RuleChange, before: Table, after: Table, review: Review) -> Ki
             return Kind.NOTHING
     if change.edit is RuleEdit.ADDED:
         if reading.accepts and change.table == "filter":
-            return Kind.LETS_IN
+            return Kind.LETS_IN if _dropped_something(before, change) else Kind.NOTHING
         if reading.drops and _unused(reading, change, review):
             return Kind.UNUSED
     if change.edit is RuleEdit.REMOVED and reading.drops:
@@ -137,6 +137,15 @@ def _only_accepts(table: Table, change: RuleChange, place: int) -> bool:
         return not rest and (table.policies[change.chain] == "ACCEPT" or (end is not None and end > place))
     return not any(
         may_drop(table, base, change.family) or policy == "DROP" for base, policy in table.policies.items()
+    )
+
+
+def _dropped_something(before: Table, change: RuleChange) -> bool:
+    """Whether the hooks that lead here could stop a packet at all before."""
+    return any(
+        policy == "DROP" or may_drop(before, base, change.family)
+        for base, policy in before.policies.items()
+        if base == change.chain or change.chain not in before.policies
     )
 
 

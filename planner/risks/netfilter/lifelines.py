@@ -16,8 +16,10 @@ from planner.risks.risk import Review
 TCP, UDP, IPIP = 6, 17, 4
 SSH, KUBELET, API, BGP = 22, 10250, 6443, 179
 NEW, OPEN = frozenset({"NEW"}), frozenset({"ESTABLISHED"})
-REMOTE_PORT = 40000
-"""Some port out of the usual ephemeral range."""
+REMOTE_PORT, POD_PORT = 40000, 8080
+"""Some port out of the usual ephemeral range, and one that a pod might serve."""
+OUTSIDE = {"ip": 0xC6120001, "ip6": 0x20010DB8 << 96}
+"""An address that is nobody's: 198.18.0.1 and 2001:db8:: (RFC 2544, RFC 3849)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,14 @@ def _control(state: NodeState, topology: Topology, family: str, uplink: str) -> 
         "api-answer",
         "control",
         f"the API server's answers to the kubelet{also}",
-        Packet("INPUT", family, {**_from(API), Field.DESTINATION_PORT: REMOTE_PORT}, uplink, "", OPEN),
+        Packet(
+            "INPUT",
+            family,
+            {**_from(API), **_api(topology, family, Field.SOURCE), Field.DESTINATION_PORT: REMOTE_PORT},
+            uplink,
+            "",
+            OPEN,
+        ),
         (TrafficClass.NODE_TO_APISERVER, TrafficClass.HOST_EGRESS),
         lost,
     )
@@ -146,7 +155,14 @@ def _control(state: NodeState, topology: Topology, family: str, uplink: str) -> 
         "api-call",
         "control",
         f"the kubelet's connections to the API server{also} (tcp {API})",
-        Packet("OUTPUT", family, {**_to(API), Field.SOURCE_PORT: REMOTE_PORT}, "", uplink, NEW),
+        Packet(
+            "OUTPUT",
+            family,
+            {**_to(API), **_api(topology, family, Field.DESTINATION), Field.SOURCE_PORT: REMOTE_PORT},
+            "",
+            uplink,
+            NEW,
+        ),
         (TrafficClass.NODE_TO_APISERVER,),
         lost,
     )
@@ -208,9 +224,11 @@ def _pods(state: NodeState, topology: Topology, family: str, uplink: str) -> Ite
     if not inside or mine is None or topology.pods == 0:
         return
     other = elsewhere(topology, family)
+    outside = OUTSIDE[family]
     pod_in, pod_out = {Field.SOURCE: mine}, {Field.DESTINATION: mine}
     tunnel = topology.overlay_links[0] if topology.overlay_links else uplink
-    tcp = {Field.PROTOCOL: TCP}
+    tcp = {Field.PROTOCOL: TCP, Field.SOURCE_PORT: REMOTE_PORT, Field.DESTINATION_PORT: POD_PORT}
+    answer = {Field.PROTOCOL: TCP, Field.SOURCE_PORT: POD_PORT, Field.DESTINATION_PORT: REMOTE_PORT}
 
     def forwarded(name: str, words: str, packet: Packet, *breaks: TrafficClass) -> Lifeline:
         return Lifeline(name, "pods", words, packet, breaks)
@@ -218,14 +236,14 @@ def _pods(state: NodeState, topology: Topology, family: str, uplink: str) -> Ite
     yield forwarded(
         "pod-out",
         "packets of pods to the outside",
-        Packet("FORWARD", family, {**tcp, **pod_in}, inside, uplink, NEW),
+        Packet("FORWARD", family, {**tcp, **pod_in, Field.DESTINATION: outside}, inside, uplink, NEW),
         TrafficClass.POD_TO_EXTERNAL,
         TrafficClass.DNS,
     )
     yield forwarded(
         "pod-out-answer",
         "answers from the outside to pods",
-        Packet("FORWARD", family, {**tcp, **pod_out}, uplink, inside, OPEN),
+        Packet("FORWARD", family, {**answer, **pod_out, Field.SOURCE: outside}, uplink, inside, OPEN),
         TrafficClass.POD_TO_EXTERNAL,
         TrafficClass.DNS,
     )
@@ -248,7 +266,15 @@ def _pods(state: NodeState, topology: Topology, family: str, uplink: str) -> Ite
     yield forwarded(
         "nodeport-in",
         "what comes from outside through NodePorts and load balancers to its pods",
-        Packet("FORWARD", family, {**tcp, **pod_out}, uplink, inside, frozenset({"NEW", "DNAT"}), None),
+        Packet(
+            "FORWARD",
+            family,
+            {**tcp, **pod_out, Field.SOURCE: outside},
+            uplink,
+            inside,
+            frozenset({"NEW", "DNAT"}),
+            None,
+        ),
         TrafficClass.EXTERNAL_TO_NODEPORT_LB,
     )
     yield forwarded(
@@ -260,7 +286,7 @@ def _pods(state: NodeState, topology: Topology, family: str, uplink: str) -> Ite
     yield forwarded(
         "probe-answer",
         "pods' answers to health probes",
-        Packet("INPUT", family, {**tcp, **pod_in}, inside, "", OPEN),
+        Packet("INPUT", family, {**answer, **pod_in}, inside, "", OPEN),
         TrafficClass.KUBELET_PROBES,
     )
     # bridge-nf-call-iptables hands bridged frames to FORWARD (Documentation/networking/ip-sysctl.rst).
@@ -332,3 +358,16 @@ def _from(port: int) -> dict[Field, int]:
 
 def _udp(port: int) -> dict[Field, int]:
     return {Field.PROTOCOL: UDP, Field.DESTINATION_PORT: port, Field.SOURCE_PORT: REMOTE_PORT}
+
+
+def _api(topology: Topology, family: str, side: Field) -> dict[Field, int]:
+    """The first API server's address on that side, where the topology tells one of the family."""
+    for server in topology.api_servers:
+        host = server if server.count(":") > 1 else server.split(":")[0]
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            continue
+        if (address.version == 6) == (family == "ip6"):
+            return {side: int(address)}
+    return {}

@@ -64,40 +64,58 @@ def _policy_changed(verdict: Verdict, review: Review) -> bool:
 def findings(
     change: FilterChange, review: Review, *, risk: str, group: str, lines: frozenset[str], remedy: str
 ) -> Iterator[Finding]:
-    """One finding for each lifeline of these groups that is lost, or may be, by this change."""
-    for verdict in verdicts(review):
-        if (
-            verdict.line.group not in lines
-            or voice(verdict, review) != group
-            or not to_blame(change, verdict)
-        ):
-            continue
-        line = verdict.line
-        if verdict.lost:
-            yield Finding(
-                risk=risk,
-                change=change,
-                message=f"{_who(verdict)} {change.node} no longer lets through {line.words}.",
-                breaks=line.breaks,
-                extent=line.extent,
-                cuts_undo=line.cuts_undo,
-                onset=change.horizon,
-                reversibility=Reversibility.WITH_LOSS if line.cuts_undo else Reversibility.FULL,
-                undo="It may need the console." if line.cuts_undo else "",
-                remedy=remedy,
+    """What is lost, or may be, by this change: one finding for each place that drops and each extent."""
+    spoken = [item for item in verdicts(review) if item.line.group in lines and voice(item, review) == group]
+    blamed = [item for item in spoken if to_blame(change, item)]
+    for key in sorted({_key(item) for item in blamed if item.lost or group != "rule"}):
+        # Everything that shares the place is told, so that findings of several changes read equal and are folded.
+        together = [item for item in spoken if _key(item) == key]
+        first = together[0]
+        told = _enumerated([item.line.words for item in together])
+        base = Finding(
+            risk=risk,
+            change=change,
+            message="",
+            breaks=tuple(dict.fromkeys(kind for item in together for kind in item.line.breaks)),
+            onset=change.horizon,
+            remedy=remedy,
+        )
+        if first.lost:
+            cut = any(item.line.cuts_undo for item in together)
+            yield base.model_copy(
+                update={
+                    "message": f"{_who(first)} {change.node} no longer lets through {told}.",
+                    "extent": first.line.extent,
+                    "cuts_undo": cut,
+                    "reversibility": Reversibility.WITH_LOSS if cut else Reversibility.FULL,
+                    "undo": "It may need the console." if cut else "",
+                }
             )
         else:
-            yield Finding(
-                risk=risk,
-                change=change,
-                message=f"{change.node} may no longer let through {line.words}.",
-                breaks=line.breaks,
-                extent=Extent.PARTIAL,
-                onset=change.horizon,
-                confidence=Confidence.UNKNOWN,
-                unknown_because=f"it depends on `{verdict.after.doubtful}`, and packets are not analysed yet",
-                remedy=remedy,
+            yield base.model_copy(
+                update={
+                    "message": f"{change.node} may no longer let through {told}.",
+                    "extent": Extent.PARTIAL,
+                    "confidence": Confidence.UNKNOWN,
+                    "unknown_because": f"it depends on `{first.after.doubtful}`, and packets are not analysed yet",
+                }
             )
+
+
+def _key(verdict: Verdict) -> tuple[str, ...]:
+    dropped = verdict.after.dropped
+    if dropped is None:
+        return ("?", verdict.line.packet.family, verdict.after.doubtful)
+    return (
+        "!",
+        verdict.line.packet.family,
+        *(dropped.backend, dropped.table, dropped.chain, dropped.rule),
+        verdict.line.extent,
+    )
+
+
+def _enumerated(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else "; ".join(words[:-1]) + "; and " + words[-1]
 
 
 def _who(verdict: Verdict) -> str:

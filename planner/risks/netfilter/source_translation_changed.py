@@ -26,7 +26,7 @@ from planner.models.change import ChainChange, ChainPolicyChange, RuleChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.traffic import TrafficClass
 from planner.netfilter.condition import Field
-from planner.risks.netfilter.lifelines import elsewhere, middle, pod_link
+from planner.risks.netfilter.lifelines import OUTSIDE, elsewhere, middle, pod_link
 from planner.risks.netfilter.probe import Packet, Walk, all_hold
 from planner.risks.netfilter.reading import read
 from planner.risks.netfilter.translation import rewritten
@@ -98,8 +98,6 @@ def _ways(review: Review, family: str) -> Iterator[Way]:
         fields = {Field.PROTOCOL: 6, Field.SOURCE: mine, Field.DESTINATION: destination}
         return Packet("FORWARD", family, fields, inside, out, frozenset({"NEW"}), mark)
 
-    # 198.18.0.0/15 and 2001:db8::/32 stand for the outside (RFC 2544, RFC 3849).
-    outside = 0xC6120001 if family == "ip" else 0x20010DB8 << 96
     if other is not None:
         yield Way(
             packet(other, tunnel, 0),
@@ -108,7 +106,7 @@ def _ways(review: Review, family: str) -> Iterator[Way]:
             (),
         )
     yield Way(
-        packet(outside, uplink, 0),
+        packet(OUTSIDE[family], uplink, 0),
         "packets of pods to the outside",
         (),
         (TrafficClass.POD_TO_EXTERNAL, TrafficClass.DNS),

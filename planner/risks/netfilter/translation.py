@@ -73,5 +73,6 @@ def _through(table: Table, chain: str, walk: Walk, depth: int) -> tuple[set[bool
                 continue
         if sure:
             return ends, returned
-        walk.doubt = walk.doubt or text
+        if met is None:
+            walk.doubt = walk.doubt or text
     return ends if depth else ends | {False}, True

@@ -5,7 +5,8 @@ from ipaddress import ip_address
 from planner.models.change import PolicyRuleChange, RouteChange
 from planner.models.node import NodeState
 from planner.models.route import DEFAULT, LOCAL, MAIN, PolicyRule, Route
-from planner.risks.routes.lookup import Hops, hops, lookup, overlaps, prefix
+from planner.risks.risk import Review
+from planner.risks.routes.lookup import Hops, decided, hops, is_pods, lookup, overlaps, owner, prefix
 
 
 def same_lookups(change: RouteChange, before: NodeState, after: NodeState) -> bool:
@@ -28,6 +29,25 @@ def had_way(change: RouteChange, before: NodeState) -> bool:
     """Whether packets to the prefix found a route in this table before."""
     route = change.route
     return any(lookup(before, address, route.table) is not None for address in _edges(route.prefix))
+
+
+def leads_to_owner(change: RouteChange, review: Review) -> bool:
+    """Whether a pod subnet is now sent to the node that the cluster gave it to."""
+    after = change.after
+    found = owner(after.prefix, review) if after is not None else None
+    if after is None or found is None or not after.nexthops:
+        return False
+    return all(hop.via in found[1] for hop in after.nexthops)
+
+
+def is_nobodys(change: RouteChange, review: Review) -> bool:
+    """Whether only addresses of the pod range that the cluster gave to no node are decided otherwise."""
+    given = [item for node in (review.cluster.nodes if review.cluster else ()) for item in node.pod_cidrs]
+    route = change.route
+    if not given or route.table != MAIN or not is_pods(route.prefix, review):
+        return False
+    taken = [item for item in given if overlaps(item, route.prefix)]
+    return all(decided(review.before, item) == decided(review.after, item) for item in taken)
 
 
 def same_rules(change: PolicyRuleChange, before: NodeState, after: NodeState) -> bool:

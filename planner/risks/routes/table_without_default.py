@@ -56,8 +56,7 @@ def judge(change: RouteChange | PolicyRuleChange, review: Review) -> Iterator[Fi
         risk=RISK.id,
         change=change,
         message=(
-            f"Table {table} of {change.node} has no default route and {len(rules)} rule{'s' if len(rules) > 1 else ''} "
-            f"send {selected} there: they fall through to the main table and leave by another link."
+            f"Table {table} of {change.node} has no default route, and its rules send {selected} there: such packets fall through to the main table and leave by another link."
         ),
         breaks=(TrafficClass.POD_TO_EXTERNAL, TrafficClass.POD_TO_POD_CROSS_NODE),
         extent=Extent.PARTIAL,
