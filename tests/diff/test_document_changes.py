@@ -99,6 +99,11 @@ class TestDocuments:
         assert [("/__x", "1", "2"), ("/a~1b~0", "1", "2")] == pointers(
             CNI, '{"a/b~": 1, "__x": 1}', '{"a/b~": 2, "__x": 2}'
         )
+        hostile = {"root['x']": {"y": 1}, "a'b\"c]": 1}
+        assert ["/a'b\"c]", "/root['x']/y"] == [
+            pointer
+            for pointer, _, _ in pointers(CNI, json.dumps(hostile), json.dumps(hostile).replace("1", "2"))
+        ]
 
     def test_name_servers_are_one_value(self):
         """The list is what counts, and its order."""
