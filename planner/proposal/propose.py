@@ -10,7 +10,7 @@ from planner.proposal.acting import acting
 from planner.proposal.fragments import RESTORE_TARGETS
 from planner.proposal.run import run
 from planner.proposal.steps import compile_fragment, stops_at_error
-from planner.proposal.sysctl import at_reboot
+from planner.proposal.sysctl import AfterReboot, at_reboot
 
 RUNNING = (
     "links",
@@ -60,7 +60,7 @@ def _stages(fragment: Fragment, state: NodeState) -> Iterator[Stage | Gap]:
             yield item
             continue
         stage = run(item, state)
-        if stage.after is state and not stage.effects and not stage.error and not stage.gaps:
+        if not stage.effects and not stage.error and not stage.gaps and stage.after == state:
             continue  # what the command sets is set already
         yield stage
         state = stage.after
@@ -93,13 +93,17 @@ def reboot_states(
     """
     former = at_reboot(node, node.files)
     latter = at_reboot(applied, applied.files)
-    unknown = {key: node.sysctls[key] for key in latter.unknown if key in node.sysctls}
-    back = {
+
+    def back(values: AfterReboot) -> dict[str, str]:
+        kept = {key: node.sysctls[key] for key in values.unknown if key in node.sysctls}
+        return {**values.values, **kept}
+
+    running = {
         field: getattr(node, field)
         for field in RUNNING
         if not running_stays and not (rules_stay and field == "rulesets")
     }
     return (
-        node.model_copy(update={"sysctls": {**node.sysctls, **former.values}}),
-        applied.model_copy(update={"sysctls": {**applied.sysctls, **latter.values, **unknown}, **back}),
+        node.model_copy(update={"sysctls": {**node.sysctls, **back(former)}}),
+        applied.model_copy(update={"sysctls": {**applied.sysctls, **back(latter)}, **running}),
     )

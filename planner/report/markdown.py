@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from planner.models.assessment import Assessment
-from planner.models.plan import Plan
+from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.report.escape import code, fence, html, markdown
 from planner.report.view import Group, Item, View, view
@@ -56,14 +56,14 @@ def _blocks(page: View) -> Iterable[str]:
     if rest:
         yield _folded(f"{count(len(rest), 'more finding')}", "".join(_item(item) for item in rest))
     if page.groups:
-        total = sum(len(group.lines) for group in page.groups)
+        total = sum(group.total for group in page.groups)
         yield _folded(f"Structural diff ({count(total, 'change')})", "".join(_group(g) for g in page.groups))
     for plan in page.plans:
         if plan.steps:
             yield _folded(
                 f"Plan and rollback for {plan.node} ({count(len(plan.steps), 'step')})", _plan(plan)
             )
-    yield from _listed("What an undo does not bring back", [f"{r.what}: {r.reason}" for r in page.residue])
+    yield from _listed("What an undo does not bring back", page.residue)
     yield from _listed("Looked at, nothing found", page.quiet)
     yield from _listed("Already so before this change", page.preexisting)
     yield from _listed("Drift: running and persisted values differ before this change", page.drift)
@@ -103,12 +103,18 @@ def _listed(title: str, lines: Iterable[str], draw: Callable[[str], str] = markd
 
 
 def _group(group: Group) -> str:
-    lines = [f"**{count(len(group.lines), group.name)}**", ""]
+    lines = [f"**{count(group.total, group.name)}**", ""]
     for level, text, where in group.lines[:200]:
         lines.append(f"- {level.words}: {code(text)}" + (f" · {code(where)}" if where else ""))
     if len(group.lines) > 200:
         lines.append(f"- and {len(group.lines) - 200:,} more")
     return "\n".join([*lines, "", ""])
+
+
+def _remarks(step: Step) -> str:
+    stop = "" if step.safe_to_stop else f"do not stop here: {step.stop_reason}"
+    told = "; ".join(part for part in (stop, step.remark) if part)
+    return f" — {markdown(told)}" if told else ""
 
 
 def _plan(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from planner.models.assessment import Assessment
 from planner.models.finding import Level
-from planner.models.plan import Plan
+from planner.models.plan import Plan, Step
 from planner.models.proposal import Command, FileWrite
 from planner.report.escape import visible
 from planner.report.view import Group, Item, View, view
@@ -25,6 +25,7 @@ SHOWN_CHANGES = 12
 """Lines of one kind of change; the rest is counted."""
 SHOWN_STEPS = 12
 SHOWN_RESIDUE = 8
+SHOWN_REASON = 72
 
 
 def render(assessment: Assessment, *, width: int = 80, color: bool = False, full: bool = False) -> str:
@@ -73,7 +74,7 @@ class _Page:
         for plan in page.plans:
             self.plan(plan)
         for residue in page.residue if self.full else page.residue[:SHOWN_RESIDUE]:
-            self.line(f"- an undo does not bring back: {residue.what}: {residue.reason}", indent=2, hang=2)
+            self.line(f"- an undo does not bring back {residue}", indent=2, hang=2)
         self.listed("Already so before this change", page.preexisting)
         self.listed("Drift: running and persisted values differ before this change", page.drift)
         self.listed("Not read or not modelled", tuple(str(gap) for gap in page.gaps))
@@ -130,7 +131,7 @@ class _Page:
                 self.console.print(_labelled(self.console, f"   {name:<8} ", Text(visible(value))))
 
     def group(self, group: Group) -> None:
-        self.line(count(len(group.lines), group.name), indent=2)
+        self.line(count(group.total, group.name), indent=2)
         limit = len(group.lines) if self.full else SHOWN_CHANGES
         for level, text, where in group.lines[:limit]:
             mark = f"{level.words:>8}  "
@@ -150,14 +151,21 @@ class _Page:
                 if isinstance(step.operation, FileWrite)
                 else ""
             )
-            stop = "" if step.safe_to_stop else f"  [do not stop here: {step.stop_reason}]"
-            text = Text.assemble((visible(command), ""), (visible(stop), "yellow"))
+            text = Text.assemble((visible(command), ""), (visible(self.remarks(step)), "yellow"))
             self.console.print(_labelled(self.console, f"  {step.number:>4}  ", text))
             undo = "; ".join(command_line(action.argv) for action in step.undo) or "nothing to undo"
             shown = undo if self.full or len(undo) <= 200 else f"{undo[:200]}…"
             self.console.print(_labelled(self.console, "        undo  ", Text(visible(shown), style="dim")))
         if len(plan.steps) > limit:
             self.line(f"and {count(len(plan.steps) - limit, 'step')} more (--full)", indent=8)
+
+    def remarks(self, step: Step) -> str:
+        """What is to be known before stopping after a step, and what the step alone does not do."""
+        stop = "" if step.safe_to_stop else f"do not stop here: {step.stop_reason}"
+        if len(stop) > SHOWN_REASON and not self.full:
+            stop = f"{stop[:SHOWN_REASON]}…"
+        told = "; ".join(part for part in (stop, step.remark) if part)
+        return f"  [{told}]" if told else ""
 
 
 def _hanging(console: Console, text: Text, indent: int, hang: int) -> Text:

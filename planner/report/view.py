@@ -1,15 +1,17 @@
 """What a report shows: chosen, grouped, counted. The formats only draw it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from planner.models.assessment import Assessment, ScoredChange, ScoredFinding
-from planner.models.change import Change, DocumentChange, FileChange
+from planner.models.change import Cause, Change, DocumentChange, FileChange, SysctlChange
 from planner.models.finding import Confidence, Level
 from planner.models.horizon import Horizon
-from planner.models.plan import Plan, Residue
+from planner.models.plan import Plan
 from planner.models.source import Gap, Source
 from planner.report.words import count, describe
+from planner.sysctls.names import link_key
 
 KINDS = {
     "sysctl": "sysctl",
@@ -57,6 +59,7 @@ class Group:
     """Changes of one kind."""
 
     name: str
+    total: int
     lines: tuple[tuple[Level, str, str], ...]
     """Level, text, place."""
 
@@ -79,7 +82,8 @@ class View:
     drift: tuple[str, ...]
     gaps: tuple[Gap, ...]
     plans: tuple[Plan, ...]
-    residue: tuple[Residue, ...]
+    residue: tuple[str, ...]
+    """What an undo does not bring back, things with the same reason in one sentence."""
     netchange: str
 
 
@@ -104,8 +108,21 @@ def view(assessment: Assessment) -> View:
         drift=tuple(describe(change) for change in assessment.drift),
         gaps=assessment.gaps,
         plans=assessment.plans,
-        residue=tuple(dict.fromkeys(item for plan in assessment.plans for item in plan.not_undoable)),
+        residue=_residue(assessment.plans),
         netchange=assessment.netchange,
+    )
+
+
+def _residue(plans: tuple[Plan, ...]) -> tuple[str, ...]:
+    by_reason: dict[str, list[str]] = {}
+    for plan in plans:
+        for item in plan.not_undoable:
+            things = by_reason.setdefault(item.reason, [])
+            if item.what not in things:
+                things.append(item.what)
+    return tuple(
+        f"{', '.join(things[:4])}{f' and {len(things) - 4} more' if len(things) > 4 else ''}: {reason}"
+        for reason, things in by_reason.items()
     )
 
 
@@ -167,7 +184,7 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     when = ", ".join(f"{onsets[horizon]} {horizon.words}" for horizon in Horizon if onsets[horizon])
     unknown = sum(s.finding.confidence is Confidence.UNKNOWN for s in assessment.findings)
     steps = sum(len(plan.steps) for plan in assessment.plans)
-    residue = sum(len(plan.not_undoable) for plan in assessment.plans)
+    residue = len(_residue(assessment.plans))
     facts = [
         ("Changes", what or "none"),
         ("Findings bite", when or "nothing found that bites"),
@@ -194,14 +211,54 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
 def _groups(changes: tuple[ScoredChange, ...]) -> tuple[Group, ...]:
     groups: list[Group] = []
     for kind, name in KINDS.items():
-        lines = tuple(
-            (scored.score.level, _with_horizon(scored.change), place(scored.change.source))
-            for scored in changes
-            if scored.change.kind == kind
-        )
+        found = [scored for scored in changes if scored.change.kind == kind]
+        lines = tuple(_lines(found))
         if lines:
-            groups.append(Group(name=name, lines=lines))
+            groups.append(Group(name=name, total=len(found), lines=lines))
     return tuple(groups)
+
+
+def _lines(changes: list[ScoredChange]) -> Iterator[tuple[Level, str, str]]:
+    """A line for each change; what the kernel copies to many links is one line that counts them."""
+    copies: dict[tuple[object, ...], list[ScoredChange]] = {}
+    for scored in changes:
+        copies.setdefault(_copy_key(scored) or (id(scored),), []).append(scored)
+    for alike in copies.values():
+        first = alike[0]
+        text, where = _with_horizon(first.change), place(first.change.source)
+        if len(alike) > 1 and isinstance(first.change, SysctlChange):
+            key = link_key(first.change.key)
+            names = [
+                str(one.link)
+                for scored in alike
+                if isinstance(scored.change, SysctlChange)
+                for one in [link_key(scored.change.key)]
+                if one
+            ]
+            shown = ", ".join(sorted(names)[:3])
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            knob = f"net.{key.family}.{key.group}.*.{key.knob}" if key else first.change.key
+            text = f"{knob} on {count(len(names), 'link')} ({shown}{more}): {first.change.before} → {first.change.after}, by the kernel itself"
+        yield first.score.level, text, where
+
+
+def _copy_key(scored: ScoredChange) -> tuple[object, ...] | None:
+    change = scored.change
+    if not isinstance(change, SysctlChange) or change.cause is not Cause.KERNEL:
+        return None
+    key = link_key(change.key)
+    if key is None:
+        return None
+    return (
+        key.family,
+        key.group,
+        key.knob,
+        change.before,
+        change.after,
+        change.horizon,
+        str(change.source),
+        scored.score.level,
+    )
 
 
 def _with_horizon(change: Change) -> str:
