@@ -111,31 +111,42 @@ asks() {
 # --- sysctls ---------------------------------------------------------------------------------------------------
 
 # One grep where there is one: a `cat` for each file takes a minute on a node with many links.
+# The `read` of dash and busybox takes one byte at a time, and the kernel gives numbers to the first read only
+# (kernel/sysctl.c, do_proc_dointvec: nothing at a position other than 0): 4096 would be 4. So a shell's own `read` is
+# used only where it shows pid_max, which has three digits at least, with more than one.
 # Keys that hold secrets are left out; what could not be read is told as `unreadable: PATH`.
 sysctls() {
   if has grep; then
     # shellcheck disable=SC2086
     grep -r '' /proc/sys/net $sysctl_others 2>&1 |
       grep -v -e /stable_secret: -e /tcp_fastopen_key: -e /netdev_rss_key: -e /fib_multipath_hash_seed:
-  else
-    sysctl_walk /proc/sys/net
-    for sysctl_file in $sysctl_others; do [ -e "$sysctl_file" ] && sysctl_one "$sysctl_file"; done
+    return 0
   fi
+  sysctl_by=read
+  if has cat; then sysctl_by=cat
+  else
+    read -r sysctl_value </proc/sys/kernel/pid_max
+    case $sysctl_value in
+      ??*) ;;
+      *) echo "neither grep nor cat, and the shell reads one byte at a time" >&2; return 1 ;;
+    esac
+  fi
+  for sysctl_tree in /proc/sys/net $sysctl_others; do sysctl_walk "$sysctl_tree"; done
   return 0
 }
 sysctl_walk() {
-  for sysctl_file in "$1"/*; do
-    case $sysctl_file in
-      */stable_secret | */tcp_fastopen_key | */netdev_rss_key | */fib_multipath_hash_seed) continue ;;
-    esac
-    if [ -d "$sysctl_file" ]; then sysctl_walk "$sysctl_file"; else sysctl_one "$sysctl_file"; fi
-  done
-}
-sysctl_one() {
-  if { IFS= read -r sysctl_value <"$1" || [ -n "$sysctl_value" ]; } 2>/dev/null; then
+  case $1 in
+    */stable_secret | */tcp_fastopen_key | */netdev_rss_key | */fib_multipath_hash_seed) return ;;
+  esac
+  if [ -d "$1" ]; then
+    for sysctl_file in "$1"/*; do sysctl_walk "$sysctl_file"; done
+  elif [ -r "$1" ] && [ "$sysctl_by" = cat ]; then
+    printf '%s:%s\n' "$1" "$(cat "$1" 2>/dev/null)"
+  elif [ -r "$1" ]; then
+    sysctl_value=''
+    { IFS= read -r sysctl_value <"$1"; } 2>/dev/null
     printf '%s:%s\n' "$1" "$sysctl_value"
-  elif [ -r "$1" ]; then printf '%s:\n' "$1"
-  else printf 'unreadable: %s\n' "$1"
+  elif [ -e "$1" ]; then printf 'unreadable: %s\n' "$1"
   fi
 }
 sysctl_others='/proc/sys/fs/file-max /proc/sys/fs/nr_open /proc/sys/fs/inotify /proc/sys/kernel/panic
