@@ -15,10 +15,13 @@ ALL = pytest.mark.parametrize("entry", entries(), ids=lambda entry: entry.risk.i
 
 
 @ALL
-def test_the_id_is_the_modules_name(entry: Entry) -> None:
-    """Kebab-case, and found under the same name in the sources."""
+def test_the_id_tells_where_the_module_is(entry: Entry) -> None:
+    """Kebab-case, and the module is named after the same words."""
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", entry.risk.id)
-    assert entry.module.rsplit(".", 1)[-1] == entry.risk.id.replace("-", "_")
+    words = {word.rstrip("s") for word in entry.module.rsplit(".", 1)[-1].split("_")}
+    said = {word.rstrip("s") for word in entry.risk.id.split("-")}
+
+    assert 2 * len(words & said) >= len(words), entry.module
 
 
 @ALL

@@ -1,7 +1,8 @@
 """Scenario pages: Markdown in which every level-2 heading is one change on one node, with the report that it must give.
 
 A block is introduced by a line that holds a path in backticks and ends with a colon. `before/…` builds the node,
-`proposal/…` is the change, and the `report` fence is the table, or the word `nothing`.
+`proposal/…` is the change, and the `report` fence is the table, or the word `nothing`. Blocks above the first heading
+belong to every scenario of the page; a scenario's own block of the same path replaces them.
 """
 
 import os
@@ -70,6 +71,7 @@ def read(page: Path) -> Iterator[Scenario]:
     """Every scenario of a page, in order."""
     lines = page.read_text(encoding="utf-8").splitlines()
     current: Scenario | None = None
+    shared: dict[str, str] = {}
     path, number = "", 0
     while number < len(lines):
         line = lines[number]
@@ -81,15 +83,15 @@ def read(page: Path) -> Iterator[Scenario]:
             text = "\n".join(lines[number + 1 : end]) + "\n"
             if current is not None and fence[2] == "report":
                 current.report, current.span = text, (number + 1, end)
-            elif current is not None and path.startswith("before/"):
-                current.before[path.removeprefix("before/")] = text
+            elif path.startswith("before/"):
+                (shared if current is None else current.before)[path.removeprefix("before/")] = text
             elif current is not None and path.startswith("proposal/"):
                 current.proposal[path.removeprefix("proposal/")] = text
             path, number = "", end
         elif line.startswith("## "):
             if current is not None and current.proposal:
                 yield current
-            current = Scenario(page, line.removeprefix("## ").strip())
+            current = Scenario(page, line.removeprefix("## ").strip(), dict(shared))
         else:
             introduced = INTRODUCTION.match(line)
             path = introduced[1] if introduced else path if not line.strip() else ""

@@ -20,6 +20,7 @@ Restore the range, then recreate the pods that started in between.
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_interface
 
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Extent, Finding, Reversibility
@@ -107,7 +108,7 @@ def _given(review: Review) -> tuple[str, ...]:
     lease = subnet_env(review.after).get("FLANNEL_SUBNET")
     nodes = review.cluster.nodes if review.cluster else ()
     ranges = [item for node in nodes if node.name == review.before.name for item in node.pod_cidrs]
-    return tuple(ranges) or ((lease,) if lease else ())
+    return tuple(ranges) or ((str(ip_interface(lease).network),) if lease else ())
 
 
 RISK = Risk[DocumentChange | FileChange](

@@ -41,7 +41,7 @@ WANTED = {
 def judge(change: DocumentChange, review: Review) -> Iterator[Finding]:
     """Which of the wanted values differ on the node once the kubelet starts again."""
     values = setting(change, "protectKernelDefaults")
-    if values is None or values[1] is not True and values[1] != "true":
+    if values is None or (values[1] is not True and values[1] != "true"):
         return
     running = review.after.sysctls
     wrong = [

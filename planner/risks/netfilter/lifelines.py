@@ -223,7 +223,7 @@ def _pods(state: NodeState, topology: Topology, family: str, uplink: str) -> Ite
     mine = middle(topology.node_pod_ranges, family)
     if not inside or mine is None or topology.pods == 0:
         return
-    other = elsewhere(topology, family)
+    other = elsewhere(state, topology, family)
     outside = OUTSIDE[family]
     pod_in, pod_out = {Field.SOURCE: mine}, {Field.DESTINATION: mine}
     tunnel = topology.overlay_links[0] if topology.overlay_links else uplink
@@ -335,10 +335,16 @@ def middle(ranges: tuple[str, ...], family: str) -> int | None:
     return None
 
 
-def elsewhere(topology: Topology, family: str) -> int | None:
-    """An address of the cluster's pod range outside this node's own."""
+def elsewhere(state: NodeState, topology: Topology, family: str) -> int | None:
+    """An address of the cluster's pod range outside this node's own, or of a subnet that the overlay is routed to."""
     own = [ip_network(item, strict=False) for item in topology.node_pod_ranges]
-    for item in topology.pod_ranges:
+    routed = [
+        route.prefix
+        for route in state.routes
+        if route.type == "unicast"
+        and any(hop.via and hop.link in topology.overlay_links for hop in route.nexthops)
+    ]
+    for item in (*topology.pod_ranges, *routed):
         net = ip_network(item, strict=False)
         if (net.version == 6) != (family == "ip6"):
             continue

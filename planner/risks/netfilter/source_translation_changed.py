@@ -87,7 +87,7 @@ def judge(change: RuleChange | ChainChange | ChainPolicyChange, review: Review) 
 
 def _ways(review: Review, family: str) -> Iterator[Way]:
     topology = review.topology
-    mine, other = middle(topology.node_pod_ranges, family), elsewhere(topology, family)
+    mine, other = middle(topology.node_pod_ranges, family), elsewhere(review.before, topology, family)
     uplink = topology.uplinks[0] if topology.uplinks else ""
     inside = pod_link(topology)
     if mine is None:
