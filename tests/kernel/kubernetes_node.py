@@ -443,3 +443,29 @@ def write_cluster(where: Path) -> None:
         (where / f"{kind}.json").write_text(
             json.dumps({"kind": "List", "apiVersion": "v1", "items": items}, indent=1) + "\n"
         )
+
+
+def main(where: Path) -> None:
+    """Build the node, collect it with the project's own script, and write `node.json.gz` with the cluster's objects in it."""
+    import tempfile
+
+    from planner.collect.host import collector_script
+    from planner.collect.snapshots import snapshot_bundle
+    from planner.emit.snapshot import dump_snapshot
+
+    with tempfile.TemporaryDirectory() as folder, Namespace() as node, Namespace() as outside:
+        root, bundle = Path(folder) / "root", Path(folder) / "bundle"
+        build(node, outside, root)
+        stream = node.run(["sh", "-c", collector_script(), "netchange", "0" * 32, str(root)])
+        bundle.mkdir()
+        (bundle / "stream.txt").write_text(stream.stdout)
+        write_cluster(bundle / "cluster")
+        snapshot = snapshot_bundle(bundle)
+        for gap in snapshot.nodes[0].gaps:
+            print(f"gap {gap}", file=sys.stderr)
+        where.mkdir(parents=True, exist_ok=True)
+        (where / "node.json.gz").write_bytes(dump_snapshot(snapshot, gz=True))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
