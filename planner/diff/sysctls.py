@@ -34,7 +34,8 @@ def diff_sysctls(before: NodeState, after: NodeState) -> Iterator[SysctlChange]:
     A change of `conf.default` also yields the links that the kernel may have copied it to, with cause *maybe*: the
     states do not show it (see `planner.sysctls.reach.may_be_reached`).
     """
-    came_or_went = _links(before) ^ _links(after)
+    same_keys = before.sysctls.keys() == after.sysctls.keys()
+    came_or_went = set() if same_keys else _links(before) ^ _links(after)
     found: dict[str, SysctlChange] = {}
     for key in set(before.sysctls) | set(after.sysctls):
         old, new = before.sysctls.get(key), after.sysctls.get(key)

@@ -27,8 +27,6 @@ class Draft:
     sysctls: dict[str, str]
     links: list[Link]
     routes: list[Route]
-    knobs: dict[tuple[str, str, str], list[str]]
-    """Keys of links by family, group and knob; `all` and `default` are not among them."""
     effects: list[Effect] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -36,12 +34,7 @@ class Draft:
     @classmethod
     def of(cls, state: NodeState) -> "Draft":
         """A draft that starts at this state."""
-        knobs: dict[tuple[str, str, str], list[str]] = {}
-        for key in sorted(state.sysctls):
-            parts = link_key(key)
-            if parts is not None and parts.real:
-                knobs.setdefault((parts.family, parts.group, parts.knob), []).append(key)
-        return cls(state, dict(state.sysctls), list(state.links), list(state.routes), knobs)
+        return cls(state, dict(state.sysctls), list(state.links), list(state.routes))
 
     def finished(self) -> NodeState:
         """The state afterwards."""
@@ -58,9 +51,11 @@ class Draft:
         self.effects.append(Effect(what=f"sysctl/{key}", cause=cause, source=source, because=because))
         return True
 
-    def of_links(self, family: str, knob: str, group: str = "conf") -> list[str]:
-        """The keys of this knob of every link."""
-        return self.knobs.get((family, group, knob), [])
+    def of_links(self, family: str, knob: str) -> list[str]:
+        """The keys of this knob of every link, without `all` and `default`."""
+        head, tail = f"net.{family}.conf.", f".{knob}"
+        keys = sorted(key for key in self.sysctls if key.startswith(head) and key.endswith(tail))
+        return [key for key in keys if (parts := link_key(key)) is not None and parts.real]
 
 
 def cascade(draft: Draft, key: str, before: str, source: Source) -> None:

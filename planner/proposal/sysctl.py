@@ -10,7 +10,7 @@ from planner.models.source import Gap, Source
 from planner.parse.sysctl_d import Assignment, Reader, effective_assignments, unknown_key
 from planner.proposal.effects import Draft, cascade, ticks_per_second
 from planner.proposal.outcome import Outcome
-from planner.sysctls.catalogue import SysctlFact, Takes, Template, lookup
+from planner.sysctls.catalogue import SysctlFact, Takes, Template, lookup, suggest
 from planner.sysctls.names import ALL, DEFAULT, LinkKey, conf, link_key, normalise_key
 from planner.sysctls.numbers import (
     normalise_value,
@@ -145,8 +145,8 @@ def _absent(draft: Draft, key: str, value: str, source: Source) -> None:
             Gap(section=f"sysctl/{key}", reason=f"its value is not known: {gap.reason}", source=source)
         )
         return
-    if not key.startswith("net.") and lookup(key) is None and "." in key:
-        # Keys outside net. are recorded by an allow-list only.
+    if not key.startswith("net.") and "." in key and suggest(key) is None:
+        # Keys outside net. are recorded by an allow-list only: this one may well exist, with a value not known.
         draft.sysctls[key] = normalise_value(value)
         return
     draft.errors.append(f"cannot stat {key}: No such file or directory ({unknown_key(key, source).message})")
