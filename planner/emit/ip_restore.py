@@ -377,7 +377,7 @@ def unrestorable(have: NodeState, want: NodeState) -> tuple[Residue, ...]:
             found.add(
                 (f"link {link.name}", "no command makes such a link again: its driver, agent or pod has to")
             )
-        elif old is None or _is_another(old, link):
+        elif old is None or _is_another(old, link) or (old.index and now.index != old.index):
             found.add(
                 (
                     f"link {link.name}",
