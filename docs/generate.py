@@ -46,8 +46,8 @@ def cli() -> str:
     root = typer.main.get_command(app)
     parts = ["# Command line\n\nGenerated from `--help`.\n"]
 
-    def walk(command: typer.core.TyperCommand, path: list[str]) -> None:
-        context = command.make_context(path[-1], [], resilient_parsing=True, info_name=" ".join(path))
+    def walk(command: typer.core.TyperCommand | typer.core.TyperGroup, path: list[str]) -> None:
+        context = command.make_context(" ".join(path), [], resilient_parsing=True, max_content_width=100)
         parts.append(f"## {' '.join(path)}\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
         for name, inside in sorted(getattr(command, "commands", {}).items()):
             walk(inside, [*path, name])
