@@ -132,7 +132,7 @@ RISK = Risk[SysctlChange](
     judge=judge,
     sources=(
         "Linux, net/netfilter/nf_conntrack_proto_tcp.c; Documentation/networking/nf_conntrack-sysctl.rst; measured",
-        "kubernetes/kubernetes pull request 120354 (tcpBeLiberal)",
+        "Kubernetes, kube-proxy conntrack.tcpBeLiberal",
     ),
     verify="conntrack -S; sysctl -a -r 'nf_conntrack_(tcp|udp)'",
 )
