@@ -14,6 +14,7 @@ from planner.plan.checks import facets, file_facets, sysctl_facets
 from planner.plan.facet import Facet
 from planner.plan.probes import probes
 from planner.plan.residue import residues
+from planner.plan.scope import Scope, scope
 from planner.plan.services import acts
 from planner.plan.stopping import unsafe_because
 from planner.plan.undo import delete_file, install_file, undo, undo_file
@@ -26,9 +27,10 @@ def build_plan(outlook: Outlook, *, topology: Topology | None = None, cluster: C
     """All steps of one node in the proposal's order. Nothing is run and nothing is read but the outlook."""
     start = outlook.before[Horizon.NOW]
     steps: list[Step] = []
+    how = scope((start, *(stage.after for stage in outlook.stages)))
     state = start
     for position, stage in enumerate(outlook.stages):
-        steps.append(_step(position, state, start, outlook))
+        steps.append(_step(position, state, outlook, how))
         state = stage.after
     in_stages = {gap for stage in outlook.stages for gap in stage.gaps}
     not_planned = tuple(
@@ -44,14 +46,14 @@ def build_plan(outlook: Outlook, *, topology: Topology | None = None, cluster: C
     )
 
 
-def _step(position: int, before: NodeState, start: NodeState, outlook: Outlook) -> Step:
+def _step(position: int, before: NodeState, outlook: Outlook, how: Scope) -> Step:
     stage = outlook.stages[position]
     operation = stage.operation
-    found = _facets(before, stage)
     back = () if stage.after == before else _undo(before, stage)
+    found = _facets(before, stage, back, how)
     # A command that fails changes nothing, in the model and here: running it would only stop the script.
     skipped = bool(stage.error) and stage.after == before
-    reason = unsafe_because(start, outlook.stages, position)
+    reason = unsafe_because(outlook.before[Horizon.NOW], outlook.stages, position)
     return Step(
         number=position + 1,
         node=outlook.node,
@@ -83,21 +85,21 @@ def title(operation: Operation) -> str:
             return text if len(text) <= TITLE else text[: TITLE - 1] + "…"
 
 
-def _facets(before: NodeState, stage: Stage) -> tuple[Facet, ...]:
-    """What this step must find and leave: all that differs, and what its command names even if nothing differs."""
+def _facets(before: NodeState, stage: Stage, back: tuple[Action, ...], how: Scope) -> tuple[Facet, ...]:
+    """What this step must find and leave: all that differs, what its undo writes, and what its command names."""
     operation = stage.operation
     after = stage.after
     if isinstance(operation, FileWrite):
         files = file_facets(operation.path, before.files.get(operation.path), after.files.get(operation.path))
-        return (*files, *facets(before, after))
-    found = facets(before, after)
-    named = [
-        word.partition("=")[0] for word in operation.argv[1:] if "=" in word and not word.startswith("--")
-    ]
+        return (*files, *facets(before, after, how))
+    found = facets(before, after, how)
+    named = [action.argv[2].partition("=")[0] for action in back if action.argv[:2] == ("sysctl", "-w")]
     if operation.argv[0].rpartition("/")[2] == "sysctl":
-        known = {facet.name for facet in found}
-        extra = [facet for facet in sysctl_facets(before, after, named) if facet.name not in known]
-        found = (*found, *extra)
+        named += [
+            word.partition("=")[0] for word in operation.argv[1:] if "=" in word and not word.startswith("--")
+        ]
+    known = {facet.name for facet in found}
+    found = (*found, *(facet for facet in sysctl_facets(before, after, named) if facet.name not in known))
     if operation.stdin_path and operation.stdin_path in before.files:
         file = before.files[operation.stdin_path]
         found = (*file_facets(operation.stdin_path, file, file), *found)

@@ -8,18 +8,19 @@ from planner.plan.checks_links import link_facets
 from planner.plan.checks_routes import route_facets
 from planner.plan.checks_rules import rule_facets
 from planner.plan.facet import Facet, digest, shell, value_facet
+from planner.plan.scope import Scope
 
 UNREADABLE = ("stable_secret", "flush", "tcp_fastopen_key", "fib_multipath_hash_seed")
 """Last words of keys that are secrets, triggers or write-only: never compared."""
 
 
-def facets(before: NodeState, after: NodeState) -> tuple[Facet, ...]:
+def facets(before: NodeState, after: NodeState, how: Scope) -> tuple[Facet, ...]:
     """Everything that differs and can be read back, in a fixed order. Files are told apart: see `file_facets`."""
     return (
         *sysctl_facets(before, after),
         *link_facets(before, after),
-        *route_facets(before, after),
-        *rule_facets(before, after),
+        *route_facets(before, after, how),
+        *rule_facets(before, after, how),
     )
 
 
@@ -70,21 +71,11 @@ def file_facets(path: str, before: ConfigFile | None, after: ConfigFile | None) 
             after_words=_file_words(after, "has the new text" if before else "has the proposed text"),
         )
     ]
-    if (before and before.link_to) or (after and after.link_to):
-        found.append(
-            value_facet(
-                f"symbolic link {path}",
-                shell(f"readlink {place}"),
-                (before.link_to or None) if before else None,
-                (after.link_to or None) if after else None,
-            )
-        )
-    if before and after and before.mode and after.mode and not before.link_to and not after.link_to:
-        found.append(
-            value_facet(
-                f"mode of {path}", ("stat", "-c", "%a", path), before.mode.lstrip("0"), after.mode.lstrip("0")
-            )
-        )
+    links = [(file.link_to or None) if file else None for file in (before, after)]
+    found.append(value_facet(f"symbolic link {path}", shell(f"readlink {place}"), *links))
+    modes = [file.mode.lstrip("0") if file and not file.link_to else None for file in (before, after)]
+    if "" not in modes and (before or after):
+        found.append(value_facet(f"mode of {path}", shell(f"test -L {place} || stat -c %a {place}"), *modes))
     return tuple(found)
 
 

@@ -48,8 +48,9 @@ def _link(name: str, old: Link | None, new: Link | None) -> list[Facet]:
             _addresses(new),
         ),
     ]
-    if old and new and old.mac and new.mac:
-        both.append(value_facet(f"hardware address of {name}", ("cat", f"{place}/address"), old.mac, new.mac))
+    macs = [link.mac if link else None for link in (old, new)]
+    if "" not in macs:
+        both.append(value_facet(f"hardware address of {name}", ("cat", f"{place}/address"), *macs))
     return [facet for facet in both if facet.before != facet.after]
 
 

@@ -1,14 +1,19 @@
 """Facets of routing: routes of one prefix and table, policy rules of one preference, nexthop objects."""
 
+from collections.abc import Iterable
+
 from planner.emit.script import quote
 from planner.models.node import NodeState
 from planner.models.route import LOCAL, NextHop, NextHopObject, PolicyRule, Route
 from planner.parse import ip_names
 from planner.plan.facet import Facet, fold, shell, value_facet
+from planner.plan.scope import Scope
 
 VOLATILE = ("linkdown", "dead", "offload", "rt_offload", "rt_trap", "trap", "pervasive")
 """Flags that iproute2 prints and nobody sets."""
 PROTOCOLS = {name: str(number) for number, name in ip_names.PROTOCOLS.items()}
+TYPES = {name: str(number) for number, name in ip_names.TYPES.items()}
+"""With `-N` iproute2 prints numbers, some versions not for all of them."""
 SCOPES = {name: str(number) for number, name in ip_names.SCOPES.items()}
 ACTIONS = {"blackhole": "6", "unreachable": "7", "prohibit": "8"}
 """Numbers of FR_ACT_* (linux/fib_rules.h), as `ip -N` prints them."""
@@ -16,12 +21,12 @@ ACTIONS = {"blackhole": "6", "unreachable": "7", "prohibit": "8"}
 UNPRINTED = "unicast"
 
 
-def route_facets(before: NodeState, after: NodeState) -> tuple[Facet, ...]:
+def route_facets(before: NodeState, after: NodeState, how: Scope) -> tuple[Facet, ...]:
     """Routes, policy rules and nexthop objects that differ."""
-    return (*_routes(before, after), *_policy_rules(before, after), *_nexthops(before, after))
+    return (*_routes(before, after, how), *_policy_rules(before, after, how), *_nexthops(before, after))
 
 
-def _routes(before: NodeState, after: NodeState) -> list[Facet]:
+def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
     have, want = _by_prefix(before), _by_prefix(after)
     found = []
     for family, table, prefix in sorted(have.keys() | want.keys()):
@@ -33,9 +38,7 @@ def _routes(before: NodeState, after: NodeState) -> list[Facet]:
         option = "-6" if family == "ip6" else "-4"
         show = f"ip -N -o {option} route show table {quote(table)} exact {quote(prefix)} 2>/dev/null"
         name = f"route {prefix}" + (f" of table {table}" if table != "254" else "")
-        texts = [[route_text(route) for route in routes] for routes in (old, new)]
-        if any(text is None for side in texts for text in side):
-            # Attributes whose printed form we do not know for sure: their number is compared.
+        if (family, table, prefix) in how.counted_routes:
             found.append(
                 value_facet(
                     f"number of routes to {name[6:]}", shell(f"{show} | grep -c ."), *_counts(old, new)
@@ -47,14 +50,12 @@ def _routes(before: NodeState, after: NodeState) -> list[Facet]:
                 *(rf"s/ {word} / /g; s/ {word}$//" for word in VOLATILE),
                 r"s/ pref [a-z]*//",
                 r"s/ error -[0-9]*//",
-                *(
-                    rf"s/^\({word} .*\) dev lo /\1 /"
-                    for word in ("blackhole", "unreachable", "prohibit", "throw")
-                ),
+                *(rf"s/^{word} /{number} /" for word, number in TYPES.items()),
+                *(rf"s/^\({TYPES[word]} .*\) dev lo /\1 /" for word in sorted(ip_names.DISCARDING)),
             ]
         )
         argv = shell(f"{show} | sed -e {quote(program)} | sort")
-        found.append(value_facet(name, argv, *(_joined(side) for side in texts)))
+        found.append(value_facet(name, argv, *(_joined(map(route_text, side)) for side in (old, new))))
     return found
 
 
@@ -72,25 +73,15 @@ def _counts(old: tuple[Route, ...], new: tuple[Route, ...]) -> tuple[str, str]:
     return str(len(old)), str(len(new))
 
 
-def _joined(texts: list[str | None]) -> str | None:
-    lines = sorted(text for text in texts if text is not None)
+def _joined(texts: Iterable[str]) -> str | None:
+    lines = sorted(texts)
     return fold("\n".join(lines)) if lines else None
 
 
-def route_text(route: Route) -> str | None:
-    """The route as `ip -N -o route show table N` prints it (iproute2, ip/iproute.c, print_route), folded.
-
-    None when it has attributes whose print differs between versions.
-    """
-    if (
-        route.options
-        or route.expires
-        or route.nexthop_id is not None
-        or any(hop.encap for hop in route.nexthops)
-    ):
-        return None
+def route_text(route: Route) -> str:
+    """The route as `ip -N -o route show table N` prints it (iproute2, ip/iproute.c, print_route), folded."""
     length = "/128" if route.family == "ip6" else "/32"
-    words = [] if route.type == UNPRINTED else [route.type]
+    words = [] if route.type == UNPRINTED else [TYPES.get(route.type, route.type)]
     words.append("default" if route.is_default else route.prefix.removesuffix(length))
     if route.tos not in {"", "0", "0x0"}:
         words += ["tos", route.tos]
@@ -129,7 +120,7 @@ def _hop(hop: NextHop) -> list[str]:
     return [*via, *(["dev", hop.link] if hop.link else [])]
 
 
-def _policy_rules(before: NodeState, after: NodeState) -> list[Facet]:
+def _policy_rules(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
     keys = {(rule.family, rule.preference) for state in (before, after) for rule in state.policy_rules}
     found = []
     for family, preference in sorted(keys):
@@ -142,8 +133,7 @@ def _policy_rules(before: NodeState, after: NodeState) -> list[Facet]:
         option = "-6" if family == "ip6" else "-4"
         show = f"ip -N {option} rule show pref {preference} 2>/dev/null"
         name = f"policy rule {preference} ({family})"
-        texts = [[_policy_rule_text(rule) for rule in rules] for rules in (old, new)]
-        if any(text is None for side in texts for text in side):
+        if (family, preference) in how.counted_rules:
             found.append(
                 value_facet(
                     f"number of policy rules {preference} ({family})",
@@ -153,19 +143,13 @@ def _policy_rules(before: NodeState, after: NodeState) -> list[Facet]:
                 )
             )
             continue
-        found.append(value_facet(name, shell(f"{show} | sort"), *(_joined(side) for side in texts)))
+        texts = (_joined(map(_policy_rule_text, side)) for side in (old, new))
+        found.append(value_facet(name, shell(f"{show} | sort"), *texts))
     return found
 
 
-def _policy_rule_text(rule: PolicyRule) -> str | None:
-    """The rule as `ip -N rule show` prints it (iproute2, ip/iprule.c, print_rule); None where versions differ."""
-    if (
-        rule.options
-        or rule.action not in {"lookup", *ACTIONS}
-        or rule.suppress_ifgroup
-        or rule.goto is not None
-    ):
-        return None
+def _policy_rule_text(rule: PolicyRule) -> str:
+    """The rule as `ip -N rule show` prints it (iproute2, ip/iprule.c, print_rule)."""
     words = [f"{rule.preference}:", *(["not"] if rule.inverted else []), "from", rule.source or "all"]
     for word, value in (
         ("to", rule.destination),

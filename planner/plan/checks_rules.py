@@ -7,19 +7,16 @@ from planner.emit.script import quote
 from planner.models.node import NodeState
 from planner.models.ruleset import IpSet, Ruleset, Table
 from planner.plan.facet import Facet, digest_facet, shell
-
-EACH = 16
-"""Up to so many chains of a table are compared one by one; more, and the table is compared as a whole: every comparison
-prints the table once, which takes seconds where there are 300,000 rules."""
+from planner.plan.scope import Scope
 
 
-def rule_facets(before: NodeState, after: NodeState) -> tuple[Facet, ...]:
+def rule_facets(before: NodeState, after: NodeState, how: Scope) -> tuple[Facet, ...]:
     """Chains and ipsets that differ."""
     found: list[Facet] = []
     for family, backend in ruleset_keys(before, after):
         have, want = before.ruleset(family, backend), after.ruleset(family, backend)
         for name in table_names(have, want):
-            found += _table_facets(have, want, name, save_tool(before, family, backend))
+            found += _table_facets(have, want, name, save_tool(before, family, backend), how)
     names = {ipset.name for state in (before, after) for ipset in state.ipsets}
     for name in sorted(names):
         old, new = ipset_of(before, name), ipset_of(after, name)
@@ -55,7 +52,9 @@ def save_tool(state: NodeState, family: str, backend: str) -> str:
     return f"{stem}-{backend}-save"
 
 
-def _table_facets(have: Ruleset | None, want: Ruleset | None, name: str, tool: str) -> list[Facet]:
+def _table_facets(
+    have: Ruleset | None, want: Ruleset | None, name: str, tool: str, how: Scope
+) -> list[Facet]:
     ruleset = have or want
     old = have.tables.get(name) if have else None
     new = want.tables.get(name) if want else None
@@ -63,16 +62,18 @@ def _table_facets(have: Ruleset | None, want: Ruleset | None, name: str, tool: s
     if ruleset is None or not chains:
         return []
     place = f"table {name} ({ruleset.family}, {ruleset.backend})"
-    if len(chains) > EACH:
+    key = (ruleset.family, ruleset.backend, name)
+    loaded = key not in how.unloaded
+    if key in how.whole:
         chains = tuple(sorted(set(_all_chains(old)) | set(_all_chains(new))))
-        argv = _reader(tool, name, old, None)
-        return [digest_facet(place, argv, chain_text(old, chains, old), chain_text(new, chains, old))]
+        argv = _reader(tool, name, None, loaded=loaded)
+        texts = (chain_text(table, chains, loaded=loaded) for table in (old, new))
+        return [digest_facet(place, argv, *texts)]
     return [
         digest_facet(
             f"chain {chain} of {place}",
-            _reader(tool, name, old, chain),
-            chain_text(old, (chain,), old),
-            chain_text(new, (chain,), old),
+            _reader(tool, name, chain, loaded=loaded),
+            *(chain_text(table, (chain,), loaded=loaded) for table in (old, new)),
         )
         for chain in chains
     ]
@@ -82,13 +83,13 @@ def _all_chains(table: Table | None) -> tuple[str, ...]:
     return (*table.chains, *table.policies) if table else ()
 
 
-def _reader(tool: str, name: str, old: Table | None, chain: str | None) -> tuple[str, ...]:
+def _reader(tool: str, name: str, chain: str | None, *, loaded: bool) -> tuple[str, ...]:
     """Digest of one chain, or of all of a table, from what iptables-save prints; counters are cut off.
 
     `-t` would make the legacy backend load a table that is not there: that one is cut out of the whole print instead.
     """
     begin, end, source = "", "", f"{quote(tool)} -t {quote(name)}"
-    if old is None:
+    if not loaded:
         begin, end, source = f"/^\\*{name}$/,/^COMMIT$/{{", "}", quote(tool)
     word = "[^ ]*" if chain is None else _sed_literal(chain)
     rules = "-A " if chain is None else f"-A {word} "
@@ -99,7 +100,7 @@ def _reader(tool: str, name: str, old: Table | None, chain: str | None) -> tuple
             f"s/^:\\({word}\\) \\([^ ]*\\) .*/-P \\1 \\2/p",
             f"/^{rules}/p",
             f"/^-A {word}$/p",
-            *([] if old is None else ["/^COMMIT$/p"]),
+            *(["/^COMMIT$/p"] if loaded else []),
             end,
         ]
     )
@@ -109,9 +110,9 @@ def _reader(tool: str, name: str, old: Table | None, chain: str | None) -> tuple
     )
 
 
-def chain_text(table: Table | None, chains: Iterable[str], old: Table | None) -> str:
+def chain_text(table: Table | None, chains: Iterable[str], *, loaded: bool) -> str:
     """What `_reader` digests. `ACCEPT` policies are left out: an absent table and an untouched one are the same."""
-    lines: list[tuple[str, str]] = [] if old is None else [("", "COMMIT")]
+    lines: list[tuple[str, str]] = [("", "COMMIT")] if loaded else []
     for chain in chains:
         if table is None or (chain not in table.chains and chain not in table.policies):
             continue

@@ -232,13 +232,13 @@ lock() {
   else
     nc_holder=
     [ -r "$state/lock/holder" ] && nc_holder=$(cat "$state/lock/holder")
-    # shellcheck disable=SC2086 # two words: number and start
+    # shellcheck disable=SC2086 # words: number, start, script
     if alive $nc_holder; then
       die 6 "another run works on this plan (process ${nc_holder%% *}); nothing was changed by this one"
     fi
     note "taking over the lock of a process that is gone"
   fi
-  printf '%s %s\n' "$$" "$(start_of $$)" >"$state/lock/holder"
+  printf '%s %s %s\n' "$$" "$(start_of $$)" "$NC_NAME" >"$state/lock/holder"
   trap 'unlock' EXIT
 }
 

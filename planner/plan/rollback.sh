@@ -69,13 +69,21 @@ $(shift 4 && printf '%s|' "$@")
 "
 }
 
+# From here on it is too late to confirm. Fails when it was confirmed before.
+decide() {
+  if mkdir "$state/decision" 2>/dev/null; then
+    printf 'rollback\n' >"$state/decision/is"
+  fi
+  [ "$(cat "$state/decision/is" 2>/dev/null)" = rollback ]
+}
+
 # apply.sh may hang in a command, or in writing to a terminal that is gone.
 end_apply() {
   [ -r "$state/lock/holder" ] || return 0
   nc_holder=$(cat "$state/lock/holder")
+  case $nc_holder in *\ apply.sh) nc_holder=${nc_holder% apply.sh} ;; *) return 0 ;; esac
   # shellcheck disable=SC2086
   alive $nc_holder || return 0
-  [ "${nc_holder%% *}" != "$$" ] || return 0
   note "ending apply.sh (process ${nc_holder%% *})"
   kill -TERM "${nc_holder%% *}" 2>/dev/null
   for nc_try in 1 2 3; do
@@ -174,19 +182,13 @@ fi
 if [ -n "$unattended" ]; then
   exec </dev/null >>"$state/log" 2>&1
   trap '' HUP
-  if ! mkdir "$state/decision" 2>/dev/null; then
-    exit 0
-  fi
-  printf 'rollback\n' >"$state/decision/is"
+  decide || exit 0
   note "not confirmed in time: taking everything back"
   end_apply
-else
-  if mkdir "$state/decision" 2>/dev/null; then printf 'rollback\n' >"$state/decision/is"; fi
 fi
 # shellcheck disable=SC2086 # a list of words that this script was made with
 need_tools $NC_TOOLS
 lock
-stop_timer
 trap 'note "stopped by a signal"; exit 129' HUP
 trap 'note "stopped by a signal"; exit 130' INT
 trap 'note "stopped by a signal"; exit 143' TERM
@@ -208,6 +210,8 @@ if [ -z "$force$unattended" ] && foreign; then
   say "somebody else has changed what was set:$nc_bad"
   die 3 "nothing was changed; look at it, then use --force to take it back all the same"
 fi
+decide || note "it was confirmed; taken back all the same, by hand"
+stop_timer
 n=$NC_LAST
 while [ "$n" -ge "$to" ]; do
   if applied "$n"; then undo_step; fi

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from namespace import Namespace
+
 from planner.emit import ipset as ipset_text
 from planner.emit.iptables_restore import restore_input
 from planner.models.ruleset import IpSet, Table
