@@ -4,9 +4,8 @@ Measured: iptables-nft-save 1.8.7 leaves out `-m mark` and `--dport` of rules th
 `ip saddr {..} tcp dport vmap {..}` as `-A FORWARD -p tcp`. The answer is a gap for each chain where the two disagree.
 """
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from planner.models.ruleset import TABLES, Ruleset
@@ -76,15 +75,10 @@ _STATEMENTS: dict[str, tuple[str, ...]] = {
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def disagreements(ruleset: Ruleset, nft_json: str) -> tuple[Gap, ...]:
-    """What `nft -j` knows of iptables-nft's tables and the text does not. A JSON that cannot be read is a gap."""
+def disagreements(ruleset: Ruleset, items: Iterable[dict[str, Any]]) -> tuple[Gap, ...]:
+    """What the objects of `nft -j` know of iptables-nft's tables and the text does not."""
     section = f"iptables/nft/{ruleset.family}"
-    try:
-        chains, rules = _chains(nft_json, ruleset.family)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return (
-            Gap(section=section, reason=f"`nft -j` could not be read to check iptables' text: {error!r}"),
-        )
+    chains, rules = _chains(items, ruleset.family)
     gaps: list[Gap] = []
     for table, chain in sorted(chains):
         shown = ruleset.tables.get(table)
@@ -113,23 +107,30 @@ def _some(items: list[str]) -> str:
     return "; ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
-def _chains(nft_json: str, family: str) -> tuple[set[tuple[str, str]], dict[tuple[str, str], list[Rule]]]:
+def _chains(
+    items: Iterable[dict[str, Any]], family: str
+) -> tuple[set[tuple[str, str]], dict[tuple[str, str], list[Rule]]]:
     chains: set[tuple[str, str]] = set()
     rules: dict[tuple[str, str], list[Rule]] = {}
-    for item in json.loads(nft_json)["nftables"]:
-        chain = item.get("chain")
-        if chain and chain["family"] == family and chain["table"] in TABLES:
-            chains.add((chain["table"], chain["name"]))
-        rule = item.get("rule")
-        if rule and rule["family"] == family and rule["table"] in TABLES:
-            rules.setdefault((rule["table"], rule["chain"]), []).append(rule.get("expr", []))
-    return chains, rules
+    for item in items:
+        for kind, body in item.items():
+            if body.get("family") != family or body.get("table") not in TABLES:
+                continue
+            if kind == "chain":
+                chains.add((body["table"], str(body.get("name"))))
+            elif kind == "rule":
+                where = (body["table"], str(body.get("chain")))
+                rules.setdefault(where, []).append(body.get("expr") or [])
+    return chains | rules.keys(), rules
 
 
 def _left_out(line: str, rule: Rule) -> Iterator[str]:
     """Names of what the rule has and the line does not show."""
     plain = f" {_QUOTED.sub('_', line)} "
     for expression in rule:
+        if not isinstance(expression, dict):
+            yield "something that is no expression"
+            continue
         for kind, body in expression.items():
             wanted, name = _wanted(kind, body)
             if wanted is None:
@@ -145,7 +146,7 @@ def _wanted(kind: str, body: Any) -> tuple[tuple[str, ...] | None, str]:
     if kind == "xt":
         return _extension(body)
     if kind in {"jump", "goto"}:
-        target = str(body["target"])
+        target = str(body.get("target")) if isinstance(body, dict) else ""
         return (f"-{kind[0]} {target}",), f"{kind} {target}"
     return _STATEMENTS.get(kind), kind
 
@@ -163,6 +164,8 @@ def _extension(body: Any) -> tuple[tuple[str, ...] | None, str]:
 
 
 def _match(body: Any) -> tuple[tuple[str, ...] | None, str]:
+    if not isinstance(body, dict):
+        return None, "a match"
     right = body.get("right")
     left = body.get("left")
     field = _field(left)
@@ -204,14 +207,16 @@ def _field(left: Any) -> tuple[str, str] | None:
     """What a match looks at: (`payload`, `dport`); masks and shifts are looked through."""
     if not isinstance(left, dict) or len(left) != 1:
         return None
-    (group, body), *_ = left.items()
+    ((group, body),) = left.items()
     if group in {"&", "|", "^", "<<", ">>"} and isinstance(body, list) and body:
         return _field(body[0])
+    if not isinstance(body, dict):
+        return None
     if group == "payload":
         # Raw payload (base and offset) is what iptables makes of matches it has no field for.
         return (group, str(body["field"])) if "field" in body else ("raw", "payload")
     if group in {"meta", "ct"}:
-        return group, str(body["key"])
+        return group, str(body.get("key"))
     if group == "fib":
         return group, "fib"
     if group in {"exthdr", "tcp option", "ip option", "socket", "osf", "rt"}:

@@ -2,8 +2,10 @@
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
+
+from planner.parse.large_json import read_large_json
 
 _BLOCK = re.compile(r"^table (\S+) (\S+) \{")
 _COUNTED = re.compile(r"\bcounter packets \d+ bytes \d+")
@@ -28,31 +30,40 @@ def native_text(text: str, managed: Collection[TableName]) -> str:
             kept.append(_REMAINING.sub("", shown) if "elements" in shown or "expires" in shown else shown)
         if line == "}":
             within = False
-    return "\n".join(kept)
+    rest = "\n".join(kept).strip("\n")
+    return f"{rest}\n" if rest else ""
 
 
-def native_json(text: str, managed: Collection[TableName]) -> str:
-    """The same of `nft -j list ruleset`, compact. Raises ValueError when it is no such document."""
-    document = json.loads(text)
-    if not isinstance(document, dict) or not isinstance(document.get("nftables"), list):
-        raise ValueError("no list `nftables`")  # noqa: TRY004
-    kept = [_still(item) for item in document["nftables"] if _wanted(item, managed)]
+def read_items(text: str) -> tuple[dict[str, Any], ...]:
+    """The objects of `nft -j list ruleset`. Raises ValueError when it is no such document."""
+    document = read_large_json(text)
+    items = document.get("nftables") if isinstance(document, dict) else None
+    if not isinstance(items, list) or not all(_is_item(item) for item in items):
+        raise ValueError("no list `nftables` of objects")
+    return tuple(items)
+
+
+def _is_item(item: Any) -> bool:
+    return isinstance(item, dict) and all(isinstance(body, dict) for body in item.values())
+
+
+def native_json(items: Iterable[dict[str, Any]], managed: Collection[TableName]) -> str:
+    """The objects without managed tables, counts, remaining times and handles, compact; empty when none is left."""
+    kept = [_still(item) for item in items if _wanted(item, managed)]
     return json.dumps({"nftables": kept}, separators=(",", ":"), ensure_ascii=False) if kept else ""
 
 
-def table_names(text: str) -> frozenset[TableName]:
-    """Tables that the JSON names."""
-    items = json.loads(text)["nftables"]
-    return frozenset((i["table"]["family"], i["table"]["name"]) for i in items if "table" in i)
+def table_names(items: Iterable[dict[str, Any]]) -> frozenset[TableName]:
+    """Tables that the objects name."""
+    tables = (item["table"] for item in items if "table" in item)
+    return frozenset((str(table.get("family")), str(table.get("name"))) for table in tables)
 
 
-def _wanted(item: Any, managed: Collection[TableName]) -> bool:
-    if not isinstance(item, dict) or "metainfo" in item:
-        return False
+def _wanted(item: dict[str, Any], managed: Collection[TableName]) -> bool:
     for kind, body in item.items():
-        if isinstance(body, dict):
-            name = body.get("name") if kind == "table" else body.get("table")
-            return (body.get("family"), name) not in managed
+        name = body.get("name") if kind == "table" else body.get("table")
+        if kind == "metainfo" or (body.get("family"), name) in managed:
+            return False
     return True
 
 

@@ -1,15 +1,18 @@
 """Packet filters of a node: iptables of both backends, nft, and whether the tools agree."""
 
 import re
+from typing import Any
 
 from planner.models.ruleset import TABLES, Backend, Family, NativeRuleset, Ruleset
 from planner.parse.agreement import disagreements
 from planner.parse.iptables_save import parse_iptables_save
-from planner.parse.native import native_json, native_text, table_names
+from planner.parse.native import native_json, native_text, read_items, table_names
 from planner.parse.sections import ABSENT, NOT_FOUND, NOT_LOADED, Sections
 
 FAMILIES: tuple[Family, ...] = ("ip", "ip6")
 BACKENDS: tuple[Backend, ...] = ("nft", "legacy")
+Items = tuple[dict[str, Any], ...]
+"""Objects of `nft -j`."""
 _VERSION = re.compile(r"v?[0-9]+\.[0-9]+[0-9A-Za-z.+~-]*")
 _NUMBERS = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
 EXACT_SINCE = (1, 8, 8)
@@ -36,18 +39,18 @@ def read_rules(found: Sections) -> tuple[tuple[Ruleset, ...], NativeRuleset, str
     """Rule sets, native tables, and the backend that plain `iptables` means."""
     versions = tool_versions(found)
     default = _default(versions.get("iptables", ""))
-    nft_json = _json(found)
+    items = _items(found)
     rulesets: list[Ruleset] = []
     managed: set[tuple[str, str]] = set()
     for backend in BACKENDS:
         for family in FAMILIES:
-            ruleset = _ruleset(found, backend, family, default, nft_json, versions)
+            ruleset = _ruleset(found, backend, family, default, items, versions)
             if ruleset is None:
                 continue
             rulesets.append(ruleset)
             if backend == "nft":
-                managed |= _checked(found, ruleset, nft_json, versions)
-    return tuple(rulesets), _native(found, nft_json, managed, versions), default
+                managed |= _checked(found, ruleset, items, versions)
+    return tuple(rulesets), _native(found, items, managed, versions), default
 
 
 def _default(version: str) -> str:
@@ -57,11 +60,18 @@ def _default(version: str) -> str:
     return "legacy" if version else ""
 
 
-def _json(found: Sections) -> str | None:
-    """`nft -j list ruleset`, empty when nf_tables is not loaded, None when not known."""
+def _items(found: Sections) -> Items | None:
+    """Objects of `nft -j list ruleset`: none when nf_tables is not loaded, None when not known."""
     if found.skipped("nft/json", NOT_LOADED):
-        return ""
-    return found.quiet("nft/json")
+        return ()
+    text = found.text("nft/json", "nft")
+    if text is None:
+        return None
+    try:
+        return read_items(text)
+    except ValueError as error:
+        found.gap("nft", f"`nft -j list ruleset` could not be read: {error}")
+        return None
 
 
 def _ruleset(
@@ -69,14 +79,14 @@ def _ruleset(
     backend: Backend,
     family: Family,
     default: str,
-    nft_json: str | None,
+    items: Items | None,
     versions: dict[str, str],
 ) -> Ruleset | None:
     name, path = f"iptables-{backend}/{family}", f"iptables/{backend}/{family}"
     if found.skipped(name, NOT_FOUND) or found.get(name) is None:
         if default == backend and found.usable(f"iptables/{family}"):
             name = f"iptables/{family}"
-        elif _surely_empty(found, backend, family, nft_json):
+        elif _surely_empty(found, backend, family, items):
             return Ruleset(family=family, backend=backend)
         else:
             found.gap(path, _why_unknown(found, name, family, default, backend))
@@ -101,26 +111,21 @@ def _why_unknown(found: Sections, name: str, family: str, default: str, backend:
     return found.reason(name)
 
 
-def _surely_empty(found: Sections, backend: str, family: str, nft_json: str | None) -> bool:
+def _surely_empty(found: Sections, backend: str, family: str, items: Items | None) -> bool:
     """Without the tool: legacy tables are named under /proc, nft ones by `nft`."""
     if backend == "legacy":
         names = f"legacy-tables/{family}"
         return found.skipped(names, ABSENT) or (
             found.usable(names) and not (found.quiet(names) or "").split()
         )
-    if nft_json is None:
-        return found.skipped("nft/json", NOT_LOADED)
-    try:
-        return not any((family, table) in table_names(nft_json) for table in TABLES) if nft_json else True
-    except (ValueError, KeyError, TypeError):
-        return False
+    return items is not None and not any((family, table) in table_names(items) for table in TABLES)
 
 
 def _checked(
-    found: Sections, ruleset: Ruleset, nft_json: str | None, versions: dict[str, str]
+    found: Sections, ruleset: Ruleset, items: Items | None, versions: dict[str, str]
 ) -> set[tuple[str, str]]:
     """The tables whose text nft confirms; a gap for what it does not."""
-    if nft_json is None:
+    if items is None:
         numbers = _NUMBERS.search(versions.get("iptables-nft", versions.get("iptables", "")))
         old = numbers is not None and tuple(map(int, numbers.groups())) < EXACT_SINCE
         if ruleset.size and old:
@@ -130,32 +135,22 @@ def _checked(
                 "and there is no `nft -j list ruleset` to check it with",
             )
         return set()
-    if not nft_json:
+    if found.skipped("nft/json", NOT_LOADED):
         return set()
-    gaps = disagreements(ruleset, nft_json)
+    gaps = disagreements(ruleset, items)
     found.gaps.extend(gaps)
-    doubted = {gap.section.split("/")[3] for gap in gaps if gap.section.count("/") >= 3}
-    whole = any(gap.section.count("/") < 3 for gap in gaps)
-    return set() if whole else {(ruleset.family, table) for table in ruleset.tables if table not in doubted}
+    doubted = {gap.section.split("/")[3] for gap in gaps}
+    return {(ruleset.family, table) for table in ruleset.tables if table not in doubted}
 
 
 def _native(
-    found: Sections, nft_json: str | None, managed: set[tuple[str, str]], versions: dict[str, str]
+    found: Sections, items: Items | None, managed: set[tuple[str, str]], versions: dict[str, str]
 ) -> NativeRuleset:
     if found.skipped("nft/json", NOT_LOADED):
         return NativeRuleset()
-    shown = ""
-    if nft_json is not None:
-        found.text("nft/json", "nft")
-        try:
-            shown = native_json(nft_json, managed)
-        except ValueError as error:
-            found.gap("nft", f"`nft -j list ruleset` could not be read: {error}")
-    else:
-        found.gap("nft", found.reason("nft/json"))
     text = found.text("nft/text", "nft/text")
     return NativeRuleset(
-        json_text=shown,
-        text=native_text(text, managed).strip("\n") + "\n" if text and text.strip() else "",
+        json_text=native_json(items, managed) if items is not None else "",
+        text=native_text(text or "", managed),
         tool=f"nft {versions['nft']}" if "nft" in versions else "",
     )

@@ -1,16 +1,14 @@
 """A snapshot read back: gzip or plain JSON, refused with the place where it is not one."""
 
-import gc
 import json
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
 from planner.errors import NetchangeError
 from planner.models.snapshot import SCHEMA_VERSION, Snapshot
+from planner.parse.large_json import no_collections
 
 LIMIT = 2 * 1024 * 1024 * 1024
 """A compressed snapshot may not unpack to more than this."""
@@ -26,25 +24,13 @@ class _TwiceError(ValueError):
 def load_snapshot(data: bytes, *, name: str) -> Snapshot:
     """The snapshot in these bytes; `name` is how the user called them."""
     text = _decoded(_unpacked(data, name), name)
-    with _no_collections():
+    with no_collections():
         document = _document(text, name)
         _expect_snapshot(document, name)
         try:
             return Snapshot.model_validate(document)
         except ValidationError as error:
             _refuse(error, name)
-
-
-@contextmanager
-def _no_collections() -> Iterator[None]:
-    """Without cyclic garbage collection: it visits every object made so far again and again, and frees none."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _unpacked(data: bytes, name: str) -> bytes:

@@ -16,6 +16,7 @@ from planner.models.node import Volatile
 from planner.models.snapshot import Snapshot
 from planner.parse.agreement import disagreements
 from planner.parse.iptables_save import parse_iptables_save
+from planner.parse.native import read_items
 from planner.parse.node import parse_node
 from planner.parse.snapshot import load_snapshot
 from planner.parse.stream import parse_stream
@@ -236,9 +237,8 @@ def test_the_kernels_own_view_of_real_rule_sets_agrees_with_iptables(node):
                 text = node.run([f"{tool}-nft-save"]).stdout
                 ruleset, _ = parse_iptables_save(text, family=family, backend="nft", tool="", name=path.name)
 
-                assert () == disagreements(ruleset, node.run(["nft", "-j", "list", "ruleset"]).stdout), (
-                    path.name
-                )
+                items = read_items(node.run(["nft", "-j", "list", "ruleset"]).stdout)
+                assert () == disagreements(ruleset, items), path.name
                 checked += ruleset.size
             node.run(["nft", "flush", "ruleset"])
     assert checked > 100
