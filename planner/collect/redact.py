@@ -78,17 +78,27 @@ def _pair(found: re.Match[str]) -> str:
     return f"{found.group('head')}{quote}{MASK}{quote}"
 
 
+_WORDS = re.compile(
+    r"pass|secret|token|psk|key|cak|credential|communit|com2sec|bearer|basic|eyJ|BEGIN|EAP|XAUTH|NTLM|PIN|://",
+    re.IGNORECASE,
+)
+"""Without one of these there is nothing to mask but a bare key: most rules have none."""
+
+
 def mask_secrets(text: str) -> str:
     """The text with the values of keys, passwords, tokens and communities replaced, and nothing else."""
-    if len(text) < 4:
-        return text
+    if _WORDS.search(text):
+        text = _masked(text)
+    return _BASE64_KEY.sub(MASK, text) if len(text) >= 44 and "=" in text else text
+
+
+def _masked(text: str) -> str:
     text = _PEM.sub(MASK, text)
     text = _BLOCK.sub(lambda found: f"{found.group('head').rstrip().rstrip('|>-+0123456789')}{MASK}\n", text)
     for pattern in (_LINE, _PAIR, _SPACED, _COMMUNITY, _IPSEC, _BEARER):
         text = pattern.sub(_pair, text)
     text = _URL.sub(lambda found: f"{found.group('head')}{MASK}@", text)
-    text = _JWT.sub(MASK, text)
-    return _BASE64_KEY.sub(MASK, text)
+    return _JWT.sub(MASK, text)
 
 
 # --- addresses -------------------------------------------------------------------------------------------------------
