@@ -31,6 +31,7 @@ from planner.models.change import (
     PolicyRuleChange,
     RouteChange,
     RuleChange,
+    SysctlChange,
 )
 from planner.models.finding import Confidence, Extent, Finding
 from planner.risks.netfilter.harmless import Kind, kind_of
@@ -104,17 +105,20 @@ def _kind(change: Undecided, review: Review) -> tuple[Kind, str]:
 
 
 def _route(change: RouteChange, review: Review) -> Kind:
-    if same_lookups(change, review.before, review.after) or _follows_link(change, review):
+    if same_lookups(change, review.before, review.after) or _follows(change, review):
         return Kind.NOTHING
     if leads_to_owner(change, review) or is_nobodys(change, review):
         return Kind.UNUSED
     return Kind.TAKES if had_way(change, review.before) else Kind.LETS_IN
 
 
-def _follows_link(change: RouteChange, review: Review) -> bool:
-    """Whether the kernel changed the route because of a change to its link or an address, which is judged by itself."""
+def _follows(change: RouteChange, review: Review) -> bool:
+    """Whether the kernel changed the route because of another change in the same line, which is judged by itself."""
     return change.cause is Cause.KERNEL and any(
-        isinstance(other, LinkChange) and other.horizon == change.horizon for other in review.changes
+        isinstance(other, LinkChange | SysctlChange)
+        and other.horizon == change.horizon
+        and (other.source == change.source or other.source is None)
+        for other in review.changes
     )
 
 

@@ -141,8 +141,10 @@ def _is_reached(service: Service, breaks: frozenset[TrafficClass], node: str) ->
 
 
 def _sentence(radius: BlastRadius) -> str:
-    where = f"{', '.join(radius.nodes)} ({len(radius.nodes)} of {radius.nodes_total} nodes)"
-    parts = ["an unknown number of pods" if radius.pods is None else _plural(radius.pods, "pod")]
+    named = radius.nodes[0] if len(radius.nodes) == 1 else f"{len(radius.nodes)} nodes like {radius.nodes[0]}"
+    where = f"{named} ({len(radius.nodes)} of {radius.nodes_total} nodes)"
+    each = " each" if len(radius.nodes) > 1 else ""
+    parts = ["an unknown number of pods" if radius.pods is None else _plural(radius.pods, "pod") + each]
     if radius.workloads:
         parts.append(
             f"{_plural(len(radius.workloads), 'workload')} in {_plural(len(radius.namespaces), 'namespace')}"
@@ -157,3 +159,9 @@ def _sentence(radius: BlastRadius) -> str:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def spread(radius: BlastRadius, nodes: tuple[str, ...]) -> BlastRadius:
+    """The same radius on every node of a cohort; what was counted stays that of the node that stands for it."""
+    wider = radius.model_copy(update={"nodes": nodes})
+    return wider.model_copy(update={"sentence": _sentence(wider)}) if radius.traffic else wider

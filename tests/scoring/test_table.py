@@ -6,7 +6,7 @@ from planner.models.finding import Confidence, Extent, Finding, Level, Reversibi
 from planner.models.node import Conntrack, NodeState, Volatile
 from planner.models.topology import Topology
 from planner.models.traffic import TrafficClass
-from planner.scoring.blast import blast_radius
+from planner.scoring.blast import blast_radius, spread
 from planner.scoring.score import score_change, score_finding
 from planner.scoring.table import BANDS, TABLE, printed
 
@@ -238,3 +238,19 @@ def test_silence_about_a_link_is_not_a_proof() -> None:
 
     assert Level.LOW == score.level
     assert "not a proof" in score.why["level"]
+
+
+def test_a_cohort_is_told_as_one() -> None:
+    """The counts are those of one node; the sentence names how many are like it."""
+    radius = blast_radius(
+        finding(CROSS, extent=Extent.TOTAL),
+        node=NODE,
+        cluster=None,
+        topology=Topology(node="node-1", pods=12),
+        nodes_total=40,
+    )
+
+    assert (
+        "pod-to-pod-cross-node on 3 nodes like node-1 (3 of 40 nodes): 12 pods each."
+        == spread(radius, ("node-1", "node-2", "node-3")).sentence
+    )

@@ -28,8 +28,13 @@ from planner.risks.risk import Review, Risk
 
 RELEASED = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 """containernetworking/cni, SPEC.md, released versions."""
-LIST = RELEASED.index("0.3.0")
-"""Chains of plugins exist from 0.3.0 on."""
+CURRENT = frozenset(
+    {
+        "flannel", "calico", "calico-ipam", "aws-cni", "egress-cni", "egress-v4-cni", "cilium-cni", "weave-net", "antrea",
+        "azure-vnet", "istio-cni", "multus", "ptp", "kube-ovn",
+    }
+)  # fmt: skip
+"""Plugins whose releases of the last years support every version up to 1.0.0."""
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
@@ -68,6 +73,7 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
             onset=change.horizon,
         )
         return
+    known = chained is False and set(foreign) <= CURRENT and after.version != "1.1.0"
     yield Finding(
         risk=RISK.id,
         change=change,
@@ -79,7 +85,7 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
                 else "."
             )
         ),
-        extent=Extent.PARTIAL,
+        extent=Extent.NONE if known else Extent.PARTIAL,
         side_effects=("pod-lifecycle",) if chained and after.base.type not in STANDARD else (),
         onset=change.horizon,
         confidence=Confidence.UNKNOWN,

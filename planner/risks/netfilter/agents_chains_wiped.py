@@ -27,7 +27,7 @@ from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
 from planner.netfilter.effect import Goto, Jump
 from planner.risks.netfilter.reading import read
-from planner.risks.netfilter.structure import jumps, owned, reached, table_of
+from planner.risks.netfilter.structure import leads_to, owned, reached, table_of
 from planner.risks.risk import Review, Risk
 
 _CROSS, _SERVICE, _OUT, _NODEPORT, _HOSTPORT, _DNS = (
@@ -126,8 +126,7 @@ def _gone(change: ChainChange | RuleChange, review: Review) -> str:
                 or not before.chains.get(effect.chain)
             ):
                 return ""
-            left = any(effect.chain in jumps(after, chain, change.family) for chain in (change.chain,))
-            return "" if left else effect.chain
+            return "" if leads_to(after, change.chain, effect.chain, change.family) else effect.chain
 
 
 RISK = Risk[ChainChange | RuleChange](

@@ -6,7 +6,7 @@ from functools import lru_cache
 from planner.models.change import ChainChange, ChainPolicyChange, RuleChange
 from planner.models.node import NodeState
 from planner.models.ruleset import Table
-from planner.netfilter.effect import Accept, Goto, Jump
+from planner.netfilter.effect import Accept, Goto, Jump, Return
 from planner.risks.netfilter.reading import Reading, read
 from planner.topology.owners import owner_of_chain
 
@@ -62,14 +62,37 @@ def jumps(table: Table, chain: str, family: str) -> Iterator[str]:
                 yield effect.chain
 
 
+def leads_to(table: Table, chain: str, target: str, family: str) -> bool:
+    """Whether a packet in the chain can come to the target by jumps."""
+    seen: set[str] = set()
+    waiting = [chain]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        waiting += jumps(table, name, family)
+    return target in seen - {chain}
+
+
 def readings(table: Table, chain: str, family: str) -> tuple[Reading, ...]:
     """Every rule of the chain."""
-    return tuple(read(text, family) for text in table.chains.get(chain, ()))
+    return _readings(_Known(table), chain, family)
+
+
+@lru_cache(maxsize=512)
+def _readings(known: _Known, chain: str, family: str) -> tuple[Reading, ...]:
+    return tuple(read(text, family) for text in known.table.chains.get(chain, ()))
 
 
 def cut_off_at(table: Table, chain: str, family: str) -> int | None:
     """Position (from 1) of the first rule that no packet passes; rules behind it are never reached."""
-    for number, reading in enumerate(readings(table, chain, family), start=1):
+    return _cut_off_at(_Known(table), chain, family)
+
+
+@lru_cache(maxsize=512)
+def _cut_off_at(known: _Known, chain: str, family: str) -> int | None:
+    for number, reading in enumerate(_readings(known, chain, family), start=1):
         ends = isinstance(reading.effect, Accept) or reading.drops or reading.rewrites
         if reading.always and not reading.problem and (ends or isinstance(reading.effect, Goto)):
             return number
@@ -78,29 +101,25 @@ def cut_off_at(table: Table, chain: str, family: str) -> int | None:
 
 def may_drop(table: Table, chain: str, family: str, *, start: int = 0) -> bool:
     """Whether a rule behind position `start`, or a chain that it leads to, can stop a packet, or is not known not to."""
-    seen: set[str] = set()
-
-    def stops(name: str, first: int) -> bool:
-        if name in seen:
-            return False
-        seen.add(name)
-        for text in table.chains.get(name, ())[first:]:
-            reading = read(text, family)
-            if reading.problem or not _only_lets_through(reading):
-                if isinstance(reading.effect, Jump | Goto) and not reading.problem:
-                    if stops(reading.effect.chain, 0):
-                        return True
-                    continue
-                return True
-        return False
-
-    return stops(chain, start)
+    return _last_stop(_Known(table), chain, family, frozenset()) > start
 
 
-def _only_lets_through(reading: Reading) -> bool:
-    from planner.netfilter.effect import Return
-
-    return reading.accepts or reading.harmless or isinstance(reading.effect, Return)
+@lru_cache(maxsize=4096)
+def _last_stop(known: _Known, chain: str, family: str, above: frozenset[str]) -> int:
+    """Position of the last rule that may stop a packet; 0 when none does. A loop, which the kernel refuses, stops."""
+    if chain in above or chain not in known.table.chains:
+        return 1
+    rules = _readings(known, chain, family)
+    for number in range(len(rules), 0, -1):
+        reading = rules[number - 1]
+        if reading.problem:
+            return number
+        if isinstance(reading.effect, Jump | Goto):
+            if _last_stop(known, reading.effect.chain, family, above | {chain}):
+                return number
+        elif not (reading.accepts or reading.harmless or isinstance(reading.effect, Return)):
+            return number
+    return 0
 
 
 def owned(chain: str) -> str:
