@@ -19,18 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
 
+from planner.collect.archive import compression, is_tar, read_archive
 from planner.collect.sosreport import MARKER, decoded, file_sections, sos_path_wanted, sos_sections
 from planner.collect.store import read_file
-from planner.collect.tree import (
-    ARCHIVE_LIMIT,
-    FILE_LIMIT,
-    TOTAL_LIMIT,
-    Tree,
-    compression,
-    is_tar,
-    read_archive,
-    read_directory,
-)
+from planner.collect.tree import FILE_LIMIT, TOTAL_LIMIT, Tree, read_directory
 from planner.errors import NetchangeError
 from planner.models.section import Section
 from planner.parse.stream import find_token, parse_stream
@@ -230,7 +222,7 @@ def _stream(data: bytes, path: Path) -> tuple[Section, ...]:
                 parts.append(unpacker.decompress(data, FILE_LIMIT))
                 size += len(parts[-1])
                 data = unpacker.unconsumed_tail
-                if size > min(TOTAL_LIMIT, ARCHIVE_LIMIT):
+                if size > TOTAL_LIMIT:
                     raise NetchangeError(
                         reference="bundle-too-large",
                         message=f"`{path}` unpacks to more than {TOTAL_LIMIT >> 20} MiB",

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from planner.collect.redact import AddressMap, mask_secrets, redact
+from planner.collect.address_map import AddressMap
+from planner.collect.mask import mask_secrets
+from planner.collect.redact import redact
 from planner.models.cluster import Cluster, ClusterNode, Pod
 from planner.models.link import Address, ForwardingEntry, Link, Neighbour
 from planner.models.node import ConfigFile, NodeState
