@@ -46,12 +46,20 @@ def changes_of(outlook: Outlook, fragments: Mapping[str, Fragment]) -> tuple[Cha
         previous = pair
         for change in diff_nodes(*pair):
             placed = change.model_copy(update={"horizon": horizon})
-            key = change.model_copy(update={"horizon": Horizon.NOW, "source": None}).model_dump_json()
+            key = _same(change)
             if key in seen:
                 continue
             seen.add(key)
             found.append(_explained(placed, effects, fragments))
     return tuple(found)
+
+
+def _same(change: Change) -> str:
+    """Equal for changes that are one and the same at two horizons: a sysctl's former value may be another one there."""
+    update: dict[str, object] = {"horizon": Horizon.NOW, "source": None}
+    if isinstance(change, SysctlChange):
+        update["before"] = None
+    return change.model_copy(update=update).model_dump_json()
 
 
 def names_of(change: Change) -> tuple[str, ...]:

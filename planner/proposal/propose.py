@@ -38,6 +38,9 @@ def propose(node: NodeState, fragments: Sequence[Fragment]) -> Outlook:
                 continue
             stages.append(item)
             gaps.extend(item.gaps)
+            if item.error and fragment.kind is not FragmentKind.SYSCTL:  # a risk tells of keys in files
+                reason = f"would fail on {node.name}: {item.error}"
+                gaps.append(Gap(section="proposal", reason=reason, source=item.operation.source))
             state = item.after
     persisted = any(fragment.target in RESTORE_TARGETS for fragment in fragments)
     before, after = _horizons(node, state, rules_persisted=persisted)
