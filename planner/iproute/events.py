@@ -59,20 +59,25 @@ def update_routes4(world: World, before: Link, after: Link, because: str) -> Non
 
 
 def carrier_of(world: World, link: Link) -> bool:
-    """Whether the link would have carrier now; what is not known keeps the recorded state."""
+    """Whether the link would have carrier now. What depends on a cable or on another namespace keeps the recorded state."""
     if not link.up:
         return False
     if link.kind in SELF_CARRIED:
         return True
+    before = world.before.link(link.name)
+    recorded = before.carrier if before is not None and before.up else True
     if link.kind == "veth":
         peer = world.link(link.options.get("peer", ""))
-        return peer.up if peer is not None else True
+        return peer.up if peer is not None else recorded
     if link.kind == "bridge":
-        return any(port.master == link.name and port.up and port.carrier for port in world.links)
+        ports = [port for port in world.links if port.master == link.name]
+        if not ports and not any(port.master == link.name for port in world.before.links):
+            return link.carrier
+        return any(port.up and port.carrier for port in ports)
     if link.kind in STACKED and link.lower:
         below = world.link(link.lower)
-        return below is None or (below.up and below.carrier)
-    return True
+        return recorded if below is None else below.up and below.carrier
+    return recorded
 
 
 def settle(world: World, because: str) -> None:

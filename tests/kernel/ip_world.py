@@ -101,7 +101,9 @@ def comparable(state: NodeState, *, options: bool = False) -> dict[str, object]:
 
 
 def settled(node: Namespace, wanted: Callable[[NodeState], bool]) -> NodeState:
-    """The state once it is as wanted, or the last one seen: carrier of a bridge follows its ports only in the background."""
+    """The state once it is as wanted, or the last one seen: the kernel lets a bridge's carrier follow its
+    ports, and starts IPv6 addresses, in the background.
+    """
     for _ in range(25):
         state = read_state(node)
         if wanted(state):

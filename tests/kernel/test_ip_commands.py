@@ -4,7 +4,7 @@ import random
 import shlex
 
 import pytest
-from ip_world import QUIET, comparable, differences, read_state
+from ip_world import QUIET, comparable, differences, read_state, settled
 from namespace import Namespace
 
 from planner.models.proposal import Command
@@ -176,8 +176,9 @@ def test_model_and_kernel_agree(node: Namespace, seed: int) -> None:
         if "table does not exist" in real.stderr:
             continue  # Whether an empty table was ever used, no snapshot tells.
         assert (real.returncode != 0) == bool(outcome.error), (done[-1], real.stderr, outcome.error, done)
-        actual = read_state(node)
-        found = differences(comparable(actual), comparable(outcome.state))
+        wanted = comparable(outcome.state)
+        actual = settled(node, lambda read, wanted=wanted: comparable(read) == wanted)
+        found = differences(comparable(actual), wanted)
         assert not found, "\n".join([*done, *found])
         # Goes on from the real state: what is random or unseen does not pile up.
         state = actual
