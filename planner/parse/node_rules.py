@@ -16,7 +16,7 @@ Items = tuple[dict[str, Any], ...]
 _VERSION = re.compile(r"v?[0-9]+\.[0-9]+[0-9A-Za-z.+~-]*")
 _NUMBERS = re.compile(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)")
 EXACT_SINCE = (1, 8, 8)
-"""iptables-nft up to 1.8.7 leaves out matches that a later one wrote (measured, kubernetes/kubernetes#112477)."""
+"""iptables-nft up to 1.8.7 leaves out matches that a later one wrote (measured)."""
 AFTER_THE_NAME = frozenset({"iptables", "iptables-nft", "iptables-legacy", "nft", "ipset"})
 
 
