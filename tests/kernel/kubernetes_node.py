@@ -251,7 +251,8 @@ FILES = {
 
 
 def build(node: Namespace, outside: Namespace, root: Path) -> None:
-    """The node's links, routes, rules and files."""
+    """The node's links, routes, rules and files. Returns when every link has its carrier and its addresses."""
+    node.sh("sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.default.router_solicitations=0")
     node.wire("eth0", outside, "peer0", "address", "52:54:00:00:00:11")
     script = [
         f"hostname {NODE}",
@@ -288,6 +289,9 @@ def build(node: Namespace, outside: Namespace, root: Path) -> None:
     outside.sh("ip link set lo up")
     node.sh("\n".join(script))
     outside.sh("for l in $(ls /sys/class/net); do ip link set $l up; done; ip addr add 10.0.0.1/24 dev peer0")
+    # Carrier is noticed by a work queue of the kernel (net/core/link_watch.c): asked for until it is there.
+    waiting = f"while [ $(cat /sys/class/net/*/operstate | grep -c '^up$') -lt {PODS + 2} ]; do :; done"
+    node.run(["timeout", "30", "sh", "-c", waiting])
     node.run(["iptables-nft-restore"], stdin=rules())
     node.sh(
         "i=1; while [ $i -le 400 ]; do conntrack -I -p tcp --src 10.244.1.10 --dst 10.96.44.1 --sport $((20000 + i)) --dport 80 --state ESTABLISHED --timeout 3000 -u ASSURED >/dev/null 2>&1; i=$((i + 1)); done"
