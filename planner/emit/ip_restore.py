@@ -65,8 +65,14 @@ class Restoration:
         return link
 
 
+WORLD = ("links", "routes", "policy_rules", "nexthop_objects", "neighbours", "fdb")
+"""The fields of a node that commands of iproute2 bring back."""
+
+
 def _restored(have: NodeState, want: NodeState) -> Restoration:
     way = Restoration(have, want)
+    if all(getattr(have, field) == getattr(want, field) for field in WORLD):
+        return way
     _names(way)
     _existence(way)
     _settings(way)
@@ -229,7 +235,7 @@ def _addresses6(way: Restoration, want: Link) -> None:
             way.do(address_command("replace", address, want.name))
 
 
-def _key(route: Route) -> tuple[str, str, str, str, int]:
+def _key(route: Route) -> "Key":
     return route.family, route.table, route.prefix, route.tos, route.metric
 
 
@@ -262,13 +268,28 @@ def _routes(way: Restoration) -> None:
             way.do(route_command("del", route))
 
 
+Key = tuple[str, str, str, str, int]
+
+
+def _by_key(routes: Iterable[Route]) -> dict[Key, list[Route]]:
+    groups: dict[Key, list[Route]] = {}
+    for route in routes:
+        groups.setdefault(_key(route), []).append(route)
+    return groups
+
+
 def _write_routes(way: Restoration, routes: Iterable[Route]) -> None:
-    groups: dict[tuple[str, str, str, str, int], list[Route]] = {}
-    for route in way.want.routes:
-        groups.setdefault(_key(route), []).append(_content(route))
+    groups = _by_key(way.want.routes)
+    # A route with a lifetime comes back with the next router advertisement; written by hand it would never go.
+    living = [_content(route) for route in way.want.routes if route.expires]
+    current, state = _by_key(way.state.routes), way.state
     for key in dict.fromkeys(_key(route) for route in sorted(routes, key=_order)):
-        wanted = [route for route in groups[key] if not _lives(route, way.want)]
-        have = [_content(route) for route in way.state.routes if _key(route) == key]
+        if way.state is not state:
+            current, state = _by_key(way.state.routes), way.state
+        if current.get(key) == groups[key]:
+            continue
+        wanted = [content for content in map(_content, groups[key]) if content not in living]
+        have = [_content(route) for route in current.get(key, ())]
         if have == wanted or (key[0] == "ip6" and sorted(map(repr, have)) == sorted(map(repr, wanted))):
             continue
         if len(wanted) == 1 and len(have) == 1:
@@ -281,11 +302,6 @@ def _write_routes(way: Restoration, routes: Iterable[Route]) -> None:
             now = [_content(other) for other in way.state.routes if _key(other) == key]
             if route not in now:
                 way.do(route_command("append" if now else "add", route))
-
-
-def _lives(route: Route, state: NodeState) -> bool:
-    """A route with a lifetime comes back with the next router advertisement; written by hand it would never go."""
-    return any(_content(other) == route and other.expires for other in state.routes)
 
 
 def _nexthops_gone(way: Restoration) -> None:
@@ -416,9 +432,10 @@ def _volatile(have: NodeState, want: NodeState, now: NodeState) -> set[tuple[str
             )
         if link.xdp and not (before and before.xdp):
             found.add((f"link {link.name}", "an XDP program has to be attached again"))
-    routes = [_content(route) for route in now.routes]
+    routes = _by_key(now.routes)
     for route in want.routes:
-        if _content(route) not in routes:
+        alike = routes.get(_key(route), [])
+        if route not in alike and _content(route) not in map(_content, alike):
             why = (
                 "the next router advertisement brings it back"
                 if route.expires

@@ -27,6 +27,7 @@ class Namespace:
         self._holder = subprocess.Popen(
             [
                 "unshare",
+                "--uts",
                 "--net",
                 "--mount",
                 "--pid",
