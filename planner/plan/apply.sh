@@ -73,7 +73,7 @@ step $nc_i (not run):$unmet"
 touched_before() {
   nc_i=1
   while [ "$nc_i" -le "$NC_LAST" ]; do
-    case $(status_of "$nc_i") in begun | done | undoing) return 0 ;; esac
+    case $(status_of "$nc_i") in begun | applied | undoing) return 0 ;; esac
     nc_i=$((nc_i + 1))
   done
   return 1
@@ -181,7 +181,7 @@ apply_step() {
     return 0
   fi
   case $(status_of "$n") in
-  done)
+  applied)
     if all "$n" is_after; then
       say "step $n: $nc_title: applied already"
       return 0
@@ -196,7 +196,7 @@ apply_step() {
     ;;
   begun)
     if step_has_things && all "$n" is_after; then
-      mark "$n" done
+      mark "$n" applied
       "step_${n}_things" record >"$state/step-$n.after"
       say "step $n: $nc_title: was applied before the run was cut off"
       return 0
@@ -226,7 +226,7 @@ apply_step() {
     say "step $n was run, and the node does not hold what it should:$unmet"
     [ -n "$force" ] || die 4 "stopped after step $n; take back what was done with: sh $state/rollback.sh"
   fi
-  mark "$n" done
+  mark "$n" applied
   [ -z "$nc_remark" ] || say "  $nc_remark"
   [ -z "$nc_stop" ] || say "  do not stop here: $nc_stop"
 }
@@ -243,7 +243,7 @@ step_has_things() {
 later_touched() {
   nc_i=$((n + 1))
   while [ "$nc_i" -le "$NC_LAST" ]; do
-    case $(status_of "$nc_i") in begun | done) return 0 ;; esac
+    case $(status_of "$nc_i") in begun | applied) return 0 ;; esac
     nc_i=$((nc_i + 1))
   done
   return 1

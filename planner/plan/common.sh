@@ -42,7 +42,7 @@ keep() {
   printf '%s\n' "$2" >"$state/$1.new" && mv -f "$state/$1.new" "$state/$1" && durable "$state/$1"
 }
 
-# begun, done, undoing, undone; nothing when the step was never touched.
+# begun, applied, undoing, undone; nothing when the step was never touched.
 status_of() {
   if [ -r "$state/step-$1" ]; then cat "$state/step-$1"; fi
 }
@@ -270,9 +270,9 @@ stop_timer() {
 timer_runs() {
   [ -r "$state/timer" ] || return 1
   nc_timer=$(cat "$state/timer")
+  # shellcheck disable=SC2086
   case $nc_timer in
   systemd\ *) systemctl is-active --quiet "${nc_timer#systemd }.timer" ;;
-  # shellcheck disable=SC2086
   process\ *) alive ${nc_timer#process } ;;
   *) return 1 ;;
   esac

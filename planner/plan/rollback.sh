@@ -40,7 +40,7 @@ done
 [ "$to" -ge 1 ] || to=1
 
 applied() {
-  case $(status_of "$1") in begun | done | undoing) return 0 ;; esac
+  case $(status_of "$1") in begun | applied | undoing) return 0 ;; esac
   return 1
 }
 
