@@ -23,6 +23,7 @@ from planner.proposal.propose import propose
 from planner.proposal.transition import propose_state
 from planner.risks.catalogue import described, find
 from planner.risks.risk import Review
+from planner.scoring.blast import spread
 from planner.scoring.score import score_change, score_finding
 from planner.topology.derive import derive_topology
 
@@ -158,8 +159,9 @@ def _scored(
         score = score_finding(
             finding, node=part.node, cluster=snapshot.cluster, topology=part.topology, nodes_total=total
         )
-        blast = score.blast.model_copy(update={"nodes": part.cohort.nodes})
-        findings.append(ScoredFinding(finding=finding, score=score.model_copy(update={"blast": blast})))
+        blast = spread(score.blast, part.cohort.nodes)
+        score = score.model_copy(update={"blast": blast, "why": {**score.why, "blast": blast.sentence}})
+        findings.append(ScoredFinding(finding=finding, score=score))
         for change in (finding.change, *finding.related):
             number = positions.get(id(change))
             if number is None:

@@ -77,7 +77,12 @@ def names_of(change: Change) -> tuple[str, ...]:
             return (f"route/{route.family}/{route.table}/{route.prefix}",)
         case PolicyRuleChange(before=before, after=after):
             policy_rule = after or before
-            return (f"rule/{policy_rule.family}/{policy_rule.preference}",) if policy_rule else ()
+            return (f"policy-rule/{policy_rule.family}/{policy_rule.preference}",) if policy_rule else ()
+        case LinkChange(link=link, field="address"):
+            return (
+                f"link/{link}/address/{(change.after or change.before or '').split(' ')[0]}",
+                f"link/{link}",
+            )
         case LinkChange(link=link, field=field):
             return (f"link/{link}/{field}", f"link/{link}")
         case NeighbourChange(before=before, after=after):

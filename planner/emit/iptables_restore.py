@@ -23,13 +23,12 @@ def touched_chains(have: Table | None, want: Table | None) -> tuple[str, ...]:
     name = _name(have, want)
     if not name:
         return ()
-    chains = set(_chains(have, name)) | set(_chains(want, name))
+    former, latter = _chains(have, name), _chains(want, name)
     return tuple(
         sorted(
             chain
-            for chain in chains
-            if _chains(have, name).get(chain) != _chains(want, name).get(chain)
-            or _policy(have, chain) != _policy(want, chain)
+            for chain in former.keys() | latter.keys()
+            if former.get(chain) != latter.get(chain) or _policy(have, chain) != _policy(want, chain)
         )
     )
 
@@ -49,7 +48,7 @@ def restore_input(have: Table | None, want: Table | None, *, family: str) -> str
             reference="table-unknown",
             message=f"`{name}` is no table of {'ip6tables' if family == 'ip6' else 'iptables'}",
         )
-    wanted = _chains(want, name)
+    present, wanted = _chains(have, name), _chains(want, name)
     base = _base(have, want, name)
     lines = [f"*{name}"]
     # A user chain that is named with a colon is created, or flushed when it exists; a base chain only takes the
@@ -62,12 +61,10 @@ def restore_input(have: Table | None, want: Table | None, *, family: str) -> str
     ]
     lines += [f":{_word(chain)} - [0:0]" for chain in changed if chain not in base]
     lines += [
-        f"-F {_word(chain)}"
-        for chain in changed
-        if chain in base and _chains(have, name).get(chain) != wanted.get(chain)
+        f"-F {_word(chain)}" for chain in changed if chain in base and present.get(chain) != wanted.get(chain)
     ]
     for chain in changed:
-        if chain not in base or _chains(have, name).get(chain) != wanted.get(chain):
+        if chain not in base or present.get(chain) != wanted.get(chain):
             lines += [f"-A {_word(chain)} {_line(rule)}".rstrip(" ") for rule in wanted.get(chain, ())]
     lines += [f"-X {_word(chain)}" for chain in changed if chain not in wanted]
     return "\n".join([*lines, "COMMIT", ""])

@@ -23,6 +23,14 @@ BATCH_LINE = re.compile(
     re.MULTILINE,
 )
 TABLE_LINE = re.compile(r"^\*(?:raw|mangle|nat|filter|security)\s*$", re.MULTILINE)
+NFT_SHEBANG = (
+    "#!/usr/sbin/nft",
+    "#! /usr/sbin/nft",
+    "#!/sbin/nft",
+    "#!/usr/bin/env -S nft",
+    "#!/usr/bin/nft",
+)
+"""Such a file is loaded by nft, not run by a shell."""
 IPSET_LINE = re.compile(r"^(?:create|add|destroy|flush|swap|rename)\s+\S+", re.MULTILINE)
 SYSCTL_LINE = re.compile(r"^\s*-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=", re.MULTILINE)
 IP6_WORD = re.compile(
@@ -107,7 +115,8 @@ def _from_path(where: str, path: str, text: str) -> FragmentKind | None:
         return RESTORE_TARGETS[where]
     if where == "/var/lib/kubelet/config.yaml":
         return FragmentKind.KUBELET
-    if where and not TABLE_LINE.search(text) and not text.startswith("#!") and _is_known_file(where):
+    script = text.startswith("#!") and not text.startswith(NFT_SHEBANG)
+    if where and not TABLE_LINE.search(text) and not script and _is_known_file(where):
         return FragmentKind.FILE
     return None
 
@@ -149,6 +158,8 @@ def _from_content(path: str, text: str) -> FragmentKind | None:
         return FragmentKind.CNI
     if re.search(r'^\s*"?kind"?\s*:\s*"?KubeletConfiguration', text, re.MULTILINE):
         return FragmentKind.KUBELET
+    if text.startswith(NFT_SHEBANG):
+        return None
     if text.startswith("#!") or name.endswith(".sh") or SCRIPT_LINE.search(text):
         return FragmentKind.SCRIPT
     if IPSET_LINE.search(text):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from planner.models.change import Cause
 from planner.models.node import NodeState
-from planner.models.proposal import Command
+from planner.models.proposal import Command, Effect
 from planner.models.ruleset import IpSet
-from planner.models.source import Gap
+from planner.models.source import Gap, Source
 from planner.netfilter.words import split_words
 from planner.proposal.outcome import Outcome
 
@@ -53,26 +54,35 @@ def run_ipset(command: Command, state: NodeState) -> Outcome:
     unknown = state.gap("ipset")
     gaps: tuple[Gap, ...] = ()
     if unknown is not None:
-        gaps = (
-            Gap(
-                section="ipset",
-                reason=f"laid on sets that are not known: {unknown.reason}",
-                source=command.source,
-            ),
+        reason = f"laid on sets that are not known: {unknown.reason}"
+        gaps = (Gap(section="ipset", reason=reason, source=command.source),)
+    entries: list[tuple[Source, str | None]] = [(command.source, None)]
+    if words and words[0] in {"restore", "-R"}:
+        entries = [
+            (Source(name=command.source.name, line=number), text) for number, text in _lines(command.stdin)
+        ]
+    effects: list[Effect] = []
+    before = state
+    for source, text in entries:
+        entry = words if text is None else [w for w in split_words(text) if w not in TOLERANT | FLAGS]
+        lenient = tolerant or (text is not None and bool(TOLERANT & set(text.split())))
+        try:
+            after = _one(state, entry, tolerant=lenient)
+        except RefusedError as refusal:
+            where = f"{source}: " if text is not None else ""
+            return Outcome(state, tuple(effects), gaps, "" if unknown else f"ipset: {where}{refusal}")
+        effects.extend(
+            Effect(what=f"ipset/{name}", cause=Cause.PROPOSED, source=source)
+            for name in _touched(state, after)
         )
-    try:
-        if words and words[0] in {"restore", "-R"}:
-            for line, text in _lines(command.stdin):
-                entry = [word for word in split_words(text) if word not in TOLERANT | FLAGS]
-                try:
-                    state = _one(state, entry, tolerant=tolerant or "-exist" in text.split())
-                except RefusedError as refusal:
-                    error = f"ipset restore: {command.source.name}:{line}: {refusal}"
-                    return Outcome(state, gaps=gaps, error="" if unknown else error)
-            return Outcome(state, gaps=gaps)
-        return Outcome(_one(state, words, tolerant=tolerant), gaps=gaps)
-    except RefusedError as refusal:
-        return Outcome(state, gaps=gaps, error="" if unknown else f"ipset: {refusal}")
+        state = after
+    return Outcome(state if effects else before, tuple(effects), gaps)
+
+
+def _touched(before: NodeState, after: NodeState) -> list[str]:
+    former = {item.name: item for item in before.ipsets}
+    latter = {item.name: item for item in after.ipsets}
+    return [name for name in sorted({*former, *latter}) if former.get(name) != latter.get(name)]
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
