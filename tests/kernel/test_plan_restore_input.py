@@ -45,7 +45,9 @@ def printed(node: Namespace, backend: str) -> Table:
         elif line.startswith("-A "):
             _, name, rule = line.split(" ", 2)
             chains[name].append(rule)
-    return Table(name="filter", policies=policies, chains={name: tuple(rules) for name, rules in chains.items()})
+    return Table(
+        name="filter", policies=policies, chains={name: tuple(rules) for name, rules in chains.items()}
+    )
 
 
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
@@ -84,14 +86,20 @@ def test_rules_nobody_touches_keep_their_counters(node: Namespace) -> None:
 @pytest.mark.parametrize("backend", ["nft", "legacy"])
 def test_a_set_in_use_is_replaced_under_the_rules_feet(node: Namespace, backend: str) -> None:
     """A set that a rule names cannot be destroyed; the swap replaces its elements all at once, twice as well as once."""
-    node.sh(f"ipset create web hash:ip; ipset add web 10.0.0.1; iptables-{backend} -A INPUT -m set --match-set web src -j DROP")
-    have = IpSet(name="web", type="hash:ip", options="family inet hashsize 1024 maxelem 65536", elements=("10.0.0.1",))
+    node.sh(
+        f"ipset create web hash:ip; ipset add web 10.0.0.1; iptables-{backend} -A INPUT -m set --match-set web src -j DROP"
+    )
+    have = IpSet(
+        name="web", type="hash:ip", options="family inet hashsize 1024 maxelem 65536", elements=("10.0.0.1",)
+    )
     want = have.model_copy(update={"elements": ("10.0.0.2", "10.0.0.3")})
 
     for _ in range(2):
         node.run(["ipset", "-exist", "restore"], stdin=ipset_text.restore_input(have, want))
 
     saved = node.sh("ipset save")
-    assert {"10.0.0.2", "10.0.0.3"} == {line.split()[2] for line in saved.splitlines() if line.startswith("add")}
+    assert {"10.0.0.2", "10.0.0.3"} == {
+        line.split()[2] for line in saved.splitlines() if line.startswith("add")
+    }
     assert 1 == saved.count("create ")
     assert "--match-set web src" in node.sh(f"iptables-{backend}-save")
