@@ -1,6 +1,15 @@
 """What ipset commands and `ipset restore` do to the sets of a node."""
 
 from collections.abc import Iterator
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Network,
+    ip_address,
+    ip_network,
+    summarize_address_range,
+)
+from itertools import product
 
 from planner.models.change import Cause
 from planner.models.node import NodeState
@@ -38,12 +47,17 @@ ACTIONS = {
 }
 TOLERANT = frozenset({"-!", "-exist", "--exist"})
 FLAGS = frozenset({"-q", "-quiet", "--quiet", "-o", "-r", "-s"})
+MOST_ELEMENTS = 65536
 VOLATILE = frozenset({"timeout", "packets", "bytes"})
 """Element options that count or run down."""
 
 
 class RefusedError(Exception):
-    """The tool would refuse."""
+    """The tool would refuse; a range is done up to the element that stops it."""
+
+    def __init__(self, message: str, done: NodeState | None = None) -> None:
+        super().__init__(message)
+        self.done = done
 
 
 def run_ipset(command: Command, state: NodeState) -> Outcome:
@@ -69,6 +83,9 @@ def run_ipset(command: Command, state: NodeState) -> Outcome:
         try:
             after = _one(state, entry, tolerant=lenient)
         except RefusedError as refusal:
+            if refusal.done is not None:
+                effects.extend(_effects(state, refusal.done, source))
+                state = refusal.done
             where = f"{source}: " if text is not None else ""
             return Outcome(state, tuple(effects), gaps, "" if unknown else f"ipset: {where}{refusal}")
         effects.extend(
@@ -82,7 +99,11 @@ def run_ipset(command: Command, state: NodeState) -> Outcome:
 def _touched(before: NodeState, after: NodeState) -> list[str]:
     former = {item.name: item for item in before.ipsets}
     latter = {item.name: item for item in after.ipsets}
-    return [name for name in sorted({*former, *latter}) if former.get(name) != latter.get(name)]
+    return [
+        Effect(what=f"ipset/{name}", cause=Cause.PROPOSED, source=source)
+        for name in sorted({*former, *latter})
+        if former.get(name) != latter.get(name)
+    ]
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -91,9 +112,10 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def element(words: list[str]) -> str:
-    """An element as it is compared: without counters and remaining time, host lengths dropped as ipset prints them."""
-    first = words[0].lower().removesuffix("/32") if "." in words[0] else words[0].lower().removesuffix("/128")
+def elements(words: list[str], kind: str) -> list[str]:
+    """Elements as the kernel keeps them: host bits masked, ranges of single addresses and ports spread out, ports with
+    their protocol, without counters and remaining time (ipset(8); measured in tests/kernel/test_ipset_commands.py).
+    """
     kept: list[str] = []
     position = 1
     while position < len(words):
@@ -102,7 +124,55 @@ def element(words: list[str]) -> str:
             continue
         kept.append(words[position])
         position += 1
-    return " ".join([first, *kept])
+    method, _, fields = kind.partition(":")
+    parts = words[0].split(",")
+    spread: list[list[str]] = [
+        _values(part, field, method)
+        for part, field in zip(parts, [*fields.split(","), *[""] * len(parts)], strict=False)
+    ]
+    total = 1
+    for values in spread:
+        total *= len(values)
+    if total > MOST_ELEMENTS:
+        raise RefusedError(f"`{words[0]}` stands for more than {MOST_ELEMENTS} elements")
+    return [" ".join([",".join(chosen), *kept]) for chosen in product(*spread)]
+
+
+def _values(part: str, field: str, method: str) -> list[str]:
+    if field == "port":
+        protocol, colon, ports = part.rpartition(":")
+        first, dash, last = ports.partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            return [part]
+        prefix = "" if method == "bitmap" else f"{protocol if colon else 'tcp'}:"
+        return [f"{prefix}{port}" for port in range(int(first), int(last or first) + 1)]
+    if field == "mac":
+        return [part.upper()]
+    if field not in {"ip", "net"}:
+        return [part]
+    try:
+        if "-" in part:
+            first, _, last = part.partition("-")
+            low, high = ip_address(first), ip_address(last)
+            if isinstance(low, IPv4Address) and isinstance(high, IPv4Address):
+                networks = list(summarize_address_range(low, high))
+                return [_shown(address) for network in networks for address in _members(network, field)]
+            return [part]
+        return [_shown(network) for network in _members(ip_network(part, strict=False), field)]
+    except ValueError:
+        return [part]
+
+
+def _members(network: IPv4Network | IPv6Network, field: str) -> list[IPv4Network | IPv6Network]:
+    """A network as elements: itself in a set of networks, its addresses in a set of addresses."""
+    if field == "net" or network.num_addresses > MOST_ELEMENTS or network.version == 6:
+        return [network]
+    return list(network.subnets(new_prefix=network.max_prefixlen))
+
+
+def _shown(network: IPv4Network | IPv6Network) -> str:
+    host = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if host else str(network)
 
 
 def _find(state: NodeState, name: str) -> IpSet:
@@ -133,6 +203,45 @@ def references(state: NodeState, name: str) -> int:
     )
 
 
+def _add(state: NodeState, item: IpSet, words: list[str], *, tolerant: bool) -> NodeState:
+    present = {e.split()[0] for e in item.elements}
+    together = list(item.elements)
+    double = ""
+    for added in elements(words, item.type):
+        if added.split()[0] not in present:
+            together.append(added)
+        elif not tolerant:
+            double = added
+            break
+    # The order of a list counts: the first set that matches decides.
+    ordered = together if item.type == "list:set" else sorted(together)
+    after = _replace(state, item.model_copy(update={"elements": tuple(ordered)}))
+    if double:
+        raise RefusedError(
+            f"element `{double}` cannot be added to set `{item.name}`: it is there already", after
+        )
+    return after
+
+
+def _delete(state: NodeState, item: IpSet, words: list[str], *, tolerant: bool) -> NodeState:
+    present = {e.split()[0] for e in item.elements}
+    gone: set[str] = set()
+    missing = ""
+    for one in elements(words, item.type):
+        if one.split()[0] in present:
+            gone.add(one.split()[0])
+        elif not tolerant:
+            missing = one
+            break
+    kept = tuple(e for e in item.elements if e.split()[0] not in gone)
+    after = _replace(state, item.model_copy(update={"elements": kept}))
+    if missing:
+        raise RefusedError(
+            f"element `{missing}` cannot be deleted from set `{item.name}`: it is not there", after
+        )
+    return after
+
+
 def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
     if not words or words[0] not in ACTIONS:
         raise RefusedError(f"unknown command `{' '.join(words[:1])}`")
@@ -144,33 +253,16 @@ def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
         case "create":
             name, kind = rest[0], rest[1]
             options = " ".join(rest[2:])
-            present = next((item for item in state.ipsets if item.name == name), None)
-            if present is not None:
-                if tolerant and present.type == kind:
+            same = next((item for item in state.ipsets if item.name == name), None)
+            if same is not None:
+                if tolerant and same.type == kind:
                     return state
                 raise RefusedError(f"set `{name}` cannot be created: it exists already")
             return _replace(state, IpSet(name=name, type=kind, options=options))
         case "add":
-            item = _find(state, rest[0])
-            added = element(rest[1:])
-            if any(e.split()[0] == added.split()[0] for e in item.elements):
-                if tolerant:
-                    return state
-                raise RefusedError(
-                    f"element `{added}` cannot be added to set `{item.name}`: it is there already"
-                )
-            return _replace(
-                state, item.model_copy(update={"elements": tuple(sorted((*item.elements, added)))})
-            )
+            return _add(state, _find(state, rest[0]), rest[1:], tolerant=tolerant)
         case "del":
-            item = _find(state, rest[0])
-            gone = element(rest[1:]).split()[0]
-            kept = tuple(e for e in item.elements if e.split()[0] != gone)
-            if len(kept) == len(item.elements) and not tolerant:
-                raise RefusedError(
-                    f"element `{gone}` cannot be deleted from set `{item.name}`: it is not there"
-                )
-            return _replace(state, item.model_copy(update={"elements": kept}))
+            return _delete(state, _find(state, rest[0]), rest[1:], tolerant=tolerant)
         case "flush":
             names = [_find(state, rest[0])] if rest else list(state.ipsets)
             return _replace(state, *(item.model_copy(update={"elements": ()}) for item in names))
@@ -184,6 +276,8 @@ def _one(state: NodeState, words: list[str], *, tolerant: bool) -> NodeState:
             item = _find(state, rest[0])
             if any(other.name == rest[1] for other in state.ipsets):
                 raise RefusedError(f"set `{rest[1]}` exists already")
+            if references(state, item.name):
+                raise RefusedError(f"set `{item.name}` cannot be renamed: it is in use")
             return _replace(state, item.model_copy(update={"name": rest[1]}), gone=(item.name,))
         case "swap":
             first, second = _find(state, rest[0]), _find(state, rest[1])
