@@ -88,15 +88,12 @@ def run_ipset(command: Command, state: NodeState) -> Outcome:
                 state = refusal.done
             where = f"{source}: " if text is not None else ""
             return Outcome(state, tuple(effects), gaps, "" if unknown else f"ipset: {where}{refusal}")
-        effects.extend(
-            Effect(what=f"ipset/{name}", cause=Cause.PROPOSED, source=source)
-            for name in _touched(state, after)
-        )
+        effects.extend(_effects(state, after, source))
         state = after
     return Outcome(state if effects else before, tuple(effects), gaps)
 
 
-def _touched(before: NodeState, after: NodeState) -> list[str]:
+def _effects(before: NodeState, after: NodeState, source: Source) -> list[Effect]:
     former = {item.name: item for item in before.ipsets}
     latter = {item.name: item for item in after.ipsets}
     return [
