@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from planner.cli.inputs import load_state
-from planner.cli.output import note, print_text, progress
+from planner.cli.output import note, print_data, print_text, progress
 
 
 def diff(
@@ -31,13 +31,17 @@ def diff(
         change.model_dump_json() if as_json else visible(f"{change.node}: " * many + describe(change))
         for change in result.changes
     ]
-    print_text("".join(f"{line}\n" for line in lines))
+    text = "".join(f"{line}\n" for line in lines)
+    if as_json:
+        print_data(text.encode())
+    else:
+        print_text(text)
     for gap in result.gaps:
-        note(f"not compared: {visible(str(gap))}")
+        note(f"not compared: {gap}")
     for name in result.only_before:
-        note(f"node {visible(name)} is only in {before}")
+        note(f"node {name} is only in {before}")
     for name in result.only_after:
-        note(f"node {visible(name)} is only in {after}")
+        note(f"node {name} is only in {after}")
     if not result.changes:
         note("no difference")
     raise typer.Exit(2 if detailed and result.changes else 0)

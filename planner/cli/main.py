@@ -1,17 +1,29 @@
 """The command line: loads, calls, prints. Each command has a file of its own and imports what it needs when it runs."""
 
 import gc
+import signal
 import sys
+from collections.abc import Sequence
+from types import FrameType
 
 import typer
 
 from planner.cli import diff, explain, plan, report, risks, show, snapshot
+from planner.cli.arguments import arguments
+from planner.cli.output import note, silence
 from planner.errors import NetchangeError
+
+FAILED = 1
+"""Also for mistakes in the options: 2, which is usual for them, says with `--detailed-exitcode` that something changes."""
+INTERRUPTED = 130
+TERMINATED = 143
+UsageMistake: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for every mistake in options and arguments; its releases keep it in different places."""
 
 app = typer.Typer(
     name="netchange",
     help="Plan for the network of Kubernetes nodes: what a change does, how far it reaches, how to take it back.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -36,7 +48,8 @@ def _version(*, value: bool) -> None:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(
+    context: typer.Context,
+    version: bool = typer.Option(  # noqa: ARG001 - its callback acts
         False,
         "--version",
         callback=lambda value: _version(value=value),
@@ -45,20 +58,50 @@ def options(
     ),
 ) -> None:
     """Plan for the network of Kubernetes nodes."""
+    snapshot.help_without_command(context)
 
 
 def main() -> None:
     """Run, and turn what the user can mend into one sentence and exit code 1."""
     # A run builds one large acyclic structure and ends: the cyclic collector only walks it again and again.
     gc.disable()
+    signal.signal(signal.SIGTERM, _terminated)
+    code = run(sys.argv[1:])
+    sys.exit(code)
+
+
+def run(argv: Sequence[str]) -> int:
+    """The exit code of a run with these arguments."""
     try:
-        app()
-    except NetchangeError as error:
-        sys.stderr.write(f"netchange: {error}\n")
-        sys.exit(1)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.stderr.write("netchange: stopped\n")
-        sys.exit(130)
+        code = app(arguments(argv), prog_name="netchange", standalone_mode=False)
+    except NetchangeError as mistake:
+        note(str(mistake))
+    except UsageMistake as mistake:
+        note(_usage(mistake))
+    except (typer.Abort, KeyboardInterrupt):
+        note("stopped")
+        return INTERRUPTED
+    except OSError as trouble:
+        where = f"`{trouble.filename}`: " if trouble.filename else ""
+        note(f"{where}{trouble.strerror or trouble}; check the path, its mode and the disk")
+    except MemoryError:
+        note("there is not enough memory for these inputs; run it on a larger machine, or with fewer nodes")
+    else:
+        return code if isinstance(code, int) else 0
+    silence()
+    return FAILED
+
+
+def _usage(mistake: Exception) -> str:
+    """One sentence with the command whose help tells more."""
+    context = getattr(mistake, "ctx", None)
+    command = context.command_path if context is not None else "netchange"
+    said = (
+        getattr(mistake, "format_message", mistake.__str__)().replace("Value error, ", "").strip().rstrip(".")
+    )
+    return f"{said[:1].lower()}{said[1:]}; `{command} --help` tells what it takes"
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as signal.signal calls it
+    """End as an exception does, so that half-written files and running commands are cleaned up."""
+    raise SystemExit(TERMINATED)

@@ -1,15 +1,16 @@
 """`netchange plan`: what a proposal does, how risky it is, and how to take it back."""
 
 from enum import StrEnum
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli.inputs import fragments, load_state
-from planner.cli.output import note, progress, write
+from planner.cli.inputs import load_state, proposal
+from planner.cli.output import note, progress
+from planner.cli.plan_files import expect_directory, write_plan
 from planner.cli.printing import Format, print_assessment
-from planner.errors import NetchangeError
 
 if TYPE_CHECKING:
     from planner.models.assessment import Assessment
@@ -56,7 +57,8 @@ def plan(
     form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.TERMINAL,
     title: Annotated[str, typer.Option("--title", help="What the change is for.")] = "",
     growth: Annotated[
-        float, typer.Option("--growth", min=1.0, help="Limits must hold for today's usage times this.")
+        float,
+        typer.Option("--growth", min=1.0, max=1000.0, help="Limits must hold for today's usage times this."),
     ] = 5.0,
     full: Annotated[bool, typer.Option("--full", help="Print every line of every list.")] = False,
     gate: Annotated[Gate | None, typer.Option("--gate", help="Exit with 3 at this level or above.")] = None,
@@ -68,10 +70,15 @@ def plan(
     ] = False,
 ) -> None:
     """Plan a change: what it does to packets, pods and people, how risky, and the way back."""
+    if isnan(growth):
+        raise typer.BadParameter("it is not a number", param_hint="--growth")
+    if out is not None:
+        expect_directory(out)
     with progress("planning"):
         assessment = _assess(files, before, kind, noflush=noflush, title=title, growth=growth)
     if out is not None:
-        _write_out(out, assessment)
+        write_plan(out, assessment)
+        note(f"wrote assessment.json, apply.sh and rollback.sh to {out}")
     print_assessment(assessment, form, full=full)
     raise typer.Exit(_exit_code(assessment, gate, detailed=detailed, strict=strict))
 
@@ -80,49 +87,15 @@ def _assess(
     files: list[Path], before: Path, kind: "Kind | None", *, noflush: bool, title: str, growth: float
 ) -> "Assessment":
     from planner.assess import assess, assess_snapshots
-    from planner.cli.inputs import is_snapshot
-    from planner.collect.store import read_file
     from planner.models.proposal import FragmentKind
+    from planner.models.snapshot import Snapshot
 
-    snapshot = load_state(before)
-    if (
-        len(files) == 1
-        and kind is None
-        and files[0].is_file()
-        and is_snapshot(read_file(files[0], limit=1 << 32))
-    ):
-        if noflush:
-            raise NetchangeError(
-                reference="options-contradict",
-                message="`--noflush` goes with iptables-restore files, and the proposal is a snapshot",
-                hint="leave `--noflush` out",
-            )
-        return assess_snapshots(
-            snapshot, load_state(files[0]), name=str(files[0]), title=title, growth=growth
-        )
     chosen: FragmentKind | None = FragmentKind(kind.value) if kind is not None else None
-    return assess(snapshot, fragments(files, kind=chosen, noflush=noflush), title=title, growth=growth)
-
-
-def _write_out(out: Path, assessment: "Assessment") -> None:
-    from planner.plan.scripts import emit_apply, emit_rollback
-    from planner.report.saved import dump
-
-    if out.exists() and not out.is_dir():
-        raise NetchangeError(
-            reference="out-not-directory",
-            message=f"`{out}` is not a directory",
-            hint="give `--out` a directory; it is made when it does not exist",
-        )
-    out.mkdir(parents=True, exist_ok=True)
-    write(out / "assessment.json", dump(assessment))
-    single = len(assessment.plans) == 1
-    for plan_of_node in assessment.plans:
-        where = out if single else out / plan_of_node.node.replace("/", "_")
-        where.mkdir(exist_ok=True)
-        write(where / "apply.sh", emit_apply(plan_of_node).encode(), executable=True)
-        write(where / "rollback.sh", emit_rollback(plan_of_node).encode(), executable=True)
-    note(f"wrote assessment.json, apply.sh and rollback.sh to {out}")
+    snapshot = load_state(before)
+    proposed = proposal(files, kind=chosen, noflush=noflush)
+    if isinstance(proposed, Snapshot):
+        return assess_snapshots(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
+    return assess(snapshot, proposed, title=title, growth=growth)
 
 
 def _exit_code(assessment: "Assessment", gate: "Gate | None", *, detailed: bool, strict: bool) -> int:

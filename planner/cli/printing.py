@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
-from planner.cli.output import color_wanted, print_text, width
+from planner.cli.output import color_wanted, print_data, print_text, width
 
 if TYPE_CHECKING:
     from planner.models.assessment import Assessment
@@ -27,10 +27,10 @@ def print_assessment(assessment: "Assessment", form: Format, *, full: bool) -> N
         case Format.MARKDOWN:
             from planner.report import markdown
 
-            print_text(markdown.render(assessment))
+            print_data(markdown.render(assessment).encode())
         case Format.JSON:
             from planner.report import json_v1
 
-            print_text(json_v1.render(assessment))
+            print_data(json_v1.render(assessment).encode())
         case _:
             assert_never(form)

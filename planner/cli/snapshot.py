@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli.output import note, print_text, progress, write
+from planner.cli.output import note, print_data, print_text, progress, write
 
 if TYPE_CHECKING:
     from planner.models.snapshot import Snapshot
 
-app = typer.Typer(help="Record the state of nodes.", no_args_is_help=True)
+app = typer.Typer(invoke_without_command=True)
 
 Output = Annotated[
     Path | None,
@@ -30,6 +30,19 @@ Cluster = Annotated[
 ]
 
 
+def help_without_command(context: typer.Context) -> None:
+    """Help on stderr and a failure when no command is named."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(1)
+
+
+@app.callback()
+def options(context: typer.Context) -> None:
+    """Record the state of nodes."""
+    help_without_command(context)
+
+
 @app.command("host")
 def host(
     output: Output = None,
@@ -44,7 +57,7 @@ def host(
         typer.Option("--show-commands", help="Print every command and file that is read, and run nothing."),
     ] = False,
     deadline: Annotated[
-        int, typer.Option("--deadline", min=1, help="Seconds for the whole collection.")
+        int, typer.Option("--deadline", min=1, max=86400, help="Seconds for the whole collection.")
     ] = 120,
 ) -> None:
     """Snapshot this machine. Without root it records what it can, and each gap with its reason."""
@@ -68,10 +81,10 @@ def bundle(
     redact_addresses: RedactAddresses = False,
 ) -> None:
     """Snapshot from command outputs that were collected elsewhere."""
-    from planner.collect.snapshots import snapshot_bundle
+    from planner.cli.inputs import load_bundle
 
     with progress("reading"):
-        taken = snapshot_bundle(path, cluster=cluster)
+        taken = load_bundle(path, cluster=cluster)
     _finish(taken, output, redact=redact, redact_addresses=redact_addresses)
 
 
@@ -102,7 +115,7 @@ def _finish(taken: "Snapshot", output: Path | None, *, redact: bool, redact_addr
     compressed = output is not None and output.name.endswith(".gz")
     data = dump_snapshot(taken, gz=compressed)
     if output is None:
-        print_text(data.decode())
+        print_data(data)
     else:
         write(output, data)
     for node in taken.nodes:

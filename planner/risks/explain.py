@@ -71,5 +71,5 @@ def _entry(risk_id: str) -> Entry:
         message=f"there is no risk called `{risk_id}`",
         hint=("did you mean " + ", ".join(f"`{name}`" for name in near) + "?")
         if near
-        else "`netchange explain` without a name lists all",
+        else "`netchange risks` lists all",
     )

@@ -31,9 +31,9 @@ def test_what_is_no_readable_file_is_named_with_its_fault(tmp_path):
     assert 2049 == len(read_file(tmp_path / "large", limit=2049))
 
 
-def test_an_endless_input_is_read_to_the_limit_only():
-    """/dev/zero has no end."""
-    assert "input-too-large" == refusal(lambda: read_file(Path("/dev/zero"), limit=100)).reference
+def test_a_device_is_no_input():
+    """/dev/zero has no end, and a terminal would be waited for without a word."""
+    assert "input-is-device" == refusal(lambda: read_file(Path("/dev/zero"), limit=100)).reference
 
 
 def test_text_is_utf_8_with_or_without_a_byte_order_mark(tmp_path):
