@@ -31,6 +31,13 @@ NFT_SHEBANG = (
     "#!/usr/bin/nft",
 )
 """Such a file is loaded by nft, not run by a shell."""
+NFT_LINE = re.compile(
+    r"^\s*(?:flush\s+ruleset\b|(?:(?:add|create|delete|destroy|flush)\s+)?table\s+(?:(?:ip6?|inet|arp|bridge|netdev)\s+)?[\w-]+\s*[{;\n])",
+    re.MULTILINE,
+)
+"""What the rules of nft(8) begin with; `ip saddr …` within would pass for a command of iproute2."""
+MANIFEST_LINE = re.compile(r"^(?:apiVersion:\s*\S|\s*\"apiVersion\"\s*:)", re.MULTILINE)
+KIND_LINE = re.compile(r"^\s{0,2}\"?kind\"?\s*:\s*\"?(?P<kind>[A-Za-z]+)", re.MULTILINE)
 IPSET_LINE = re.compile(r"^(?:create|add|destroy|flush|swap|rename)\s+\S+", re.MULTILINE)
 SYSCTL_LINE = re.compile(r"^\s*-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=", re.MULTILINE)
 IP6_WORD = re.compile(
@@ -78,7 +85,10 @@ def recognise(
 ) -> Fragment:
     """The fragment that a proposed file is. Raises NetchangeError when its kind cannot be told."""
     where = target or node_path(path)
-    found = kind or _from_path(where, path, text) or _from_content(path, text)
+    found = kind or _from_path(where, path, text)
+    if found is None:
+        _refuse_unread(path, text)
+        found = _from_content(path, text)
     if found is None:
         raise NetchangeError(
             reference="fragment-kind-unknown",
@@ -88,6 +98,26 @@ def recognise(
     return Fragment(
         path=path, kind=found, target=where or _default_target(found, path), text=text, noflush=noflush
     )
+
+
+def _refuse_unread(path: str, text: str) -> None:
+    """Kinds that are recognised and not read yet: better no answer than one about lines taken for something else."""
+    script = text.startswith("#!") and not text.startswith(NFT_SHEBANG)
+    if script or TABLE_LINE.search(text):
+        return
+    if path.endswith(".nft") or text.startswith(NFT_SHEBANG) or NFT_LINE.search(text):
+        raise NetchangeError(
+            reference="fragment-kind-unread",
+            message=f"`{path}` is a rule set of nft, whose rules are not read yet",
+            hint="load it on a test node and propose that node's snapshot; as /etc/nftables.conf its text is compared",
+        )
+    kinds = sorted({found["kind"] for found in KIND_LINE.finditer(text)} - {"KubeletConfiguration"})
+    if MANIFEST_LINE.search(text) and kinds:
+        raise NetchangeError(
+            reference="fragment-kind-unread",
+            message=f"`{path}` holds objects of the cluster ({', '.join(kinds[:4])}), whose effect on nodes is not read yet",
+            hint="propose the files that its agent writes on the node, such as those in /etc/cni/net.d",
+        )
 
 
 def _default_target(kind: FragmentKind, path: str) -> str:
@@ -158,8 +188,6 @@ def _from_content(path: str, text: str) -> FragmentKind | None:
         return FragmentKind.CNI
     if re.search(r'^\s*"?kind"?\s*:\s*"?KubeletConfiguration', text, re.MULTILINE):
         return FragmentKind.KUBELET
-    if text.startswith(NFT_SHEBANG):
-        return None
     if text.startswith("#!") or name.endswith(".sh") or SCRIPT_LINE.search(text):
         return FragmentKind.SCRIPT
     if IPSET_LINE.search(text):

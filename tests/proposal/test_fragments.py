@@ -57,6 +57,42 @@ def test_recognised(path: str, text: str, kind: str, target: str) -> None:
     assert (kind, target) == (fragment.kind.value, fragment.target)
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "word"),
+    [
+        ("fw.conf", "#!/usr/sbin/nft -f\nflush ruleset\n", "nft"),
+        ("fw.nft", "define x = 1\n", "nft"),
+        ("fw", "table inet fw {\n chain c {\n  ip saddr 10.0.0.0/8 drop\n }\n}\n", "nft"),
+        ("fw", "add table ip x\nadd rule ip x y ip daddr 10.0.0.1 drop\n", "nft"),
+        (
+            "cm.yaml",
+            "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    net.ipv4.ip_forward = 0\n",
+            "ConfigMap",
+        ),
+        (
+            "ds.yml",
+            "---\nkind: DaemonSet\napiVersion: apps/v1\nx: |\n    ip link set eth0 down\n",
+            "DaemonSet",
+        ),
+        ("t.json", '{\n  "apiVersion": "v1",\n  "kind": "Service"\n}\n', "Service"),
+    ],
+)
+def test_what_is_recognised_and_not_read_is_refused(path: str, text: str, word: str) -> None:
+    """Rules of nft and objects of the cluster are not taken for commands or settings that stand in them."""
+    with pytest.raises(NetchangeError) as caught:
+        recognise(path, text)
+
+    assert "fragment-kind-unread" == caught.value.reference
+    assert word in str(caught.value)
+
+
+def test_a_script_that_writes_a_manifest_is_a_script() -> None:
+    """The innocent twin: what stands in a here-document says nothing of the file."""
+    text = "#!/bin/sh\nip link set eth0 mtu 1400\ncat <<E\napiVersion: v1\nkind: Pod\ntable ip x {\nE\n"
+
+    assert FragmentKind.SCRIPT is recognise("a.sh", text).kind
+
+
 def test_named_kind_wins() -> None:
     """`--as` is the last word."""
     assert FragmentKind.FILE is recognise("90-a.conf", SYSCTL, kind=FragmentKind.FILE).kind
