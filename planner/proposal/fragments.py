@@ -39,10 +39,15 @@ NFT_LINE = re.compile(
 MANIFEST_LINE = re.compile(r"^(?:apiVersion:\s*\S|\s*\"apiVersion\"\s*:)", re.MULTILINE)
 KIND_LINE = re.compile(r"^\s{0,2}\"?kind\"?\s*:\s*\"?(?P<kind>[A-Za-z]+)", re.MULTILINE)
 IPSET_LINE = re.compile(r"^(?:create|add|destroy|flush|swap|rename)\s+\S+", re.MULTILINE)
-SYSCTL_LINE = re.compile(r"^\s*-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=", re.MULTILINE)
+SYSCTL_LINE = re.compile(
+    r"\s*(?:-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=|-[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*$|[#;]|$)"
+)
+"""A setting, an exception from a pattern, a comment or nothing (sysctl.d(5)). Any other line tells of another language."""
 IP6_WORD = re.compile(
     r"(?:-s|-d|--source|--destination)\s+\S*::|\bipv6-icmp\b|\bicmp6\b|icmp6-port-unreachable", re.MULTILINE
 )
+IP4_WORD = re.compile(r"(?:-s|-d|--source|--destination)\s+\d+\.\d+\.|icmp-port-unreachable")
+"""`-p ipv6-icmp` stands in rules of iptables too: protocol 58 of IPv4."""
 
 
 def decode(data: bytes, *, name: str) -> str:
@@ -182,11 +187,13 @@ def _from_content(path: str, text: str) -> FragmentKind | None:
     name = PurePosixPath(path).name
     stripped = text.lstrip("\ufeff \t\r\n")
     if TABLE_LINE.search(text) and not text.startswith("#!"):
-        six = bool(re.search(r"(?:v6|ip6|ipv6)", name)) or bool(IP6_WORD.search(text))
+        six = bool(re.search(r"(?:v6|ip6|ipv6)", name)) or bool(
+            IP6_WORD.search(text) and not IP4_WORD.search(text)
+        )
         return FragmentKind.IP6TABLES_RESTORE if six else FragmentKind.IPTABLES_RESTORE
     if stripped.startswith("{") and '"cniVersion"' in text:
         return FragmentKind.CNI
-    if re.search(r'^\s*"?kind"?\s*:\s*"?KubeletConfiguration', text, re.MULTILINE):
+    if re.search(r'^(?:kind\s*:|\s*"kind"\s*:)\s*"?KubeletConfiguration', text, re.MULTILINE):
         return FragmentKind.KUBELET
     if text.startswith("#!") or name.endswith(".sh") or SCRIPT_LINE.search(text):
         return FragmentKind.SCRIPT
@@ -194,6 +201,7 @@ def _from_content(path: str, text: str) -> FragmentKind | None:
         return FragmentKind.IPSET_RESTORE
     if BATCH_LINE.search(text):
         return FragmentKind.IP_BATCH
-    if SYSCTL_LINE.search(text):
+    lines = text.lstrip("\ufeff").splitlines()
+    if all(SYSCTL_LINE.match(line) for line in lines) and any("=" in line for line in lines):
         return FragmentKind.SYSCTL
     return None

@@ -23,6 +23,7 @@ SYSCTL = "net.ipv4.ip_forward = 1\n"
         ),
         ("fw.rules", "# x\n*filter\n:INPUT DROP [0:0]\nCOMMIT\n", "iptables-restore", ""),
         ("etc/iptables/rules.v6", "*filter\nCOMMIT\n", "ip6tables-restore", "/etc/iptables/rules.v6"),
+        ("fw.rules", "*filter\n-A INPUT -d 10.0.0.1 -p ipv6-icmp -j DROP\nCOMMIT\n", "iptables-restore", ""),
         ("fw6.rules", "*filter\n-A INPUT -s fd00::/8 -j DROP\nCOMMIT\n", "ip6tables-restore", ""),
         ("a.sh", "#!/bin/sh\niptables -F\n", "script", ""),
         ("run-me", "sysctl -w net.ipv4.ip_forward=1\nip route add 10.0.0.0/8 via 10.1.1.1\n", "script", ""),
@@ -84,6 +85,20 @@ def test_what_is_recognised_and_not_read_is_refused(path: str, text: str, word: 
 
     assert "fragment-kind-unread" == caught.value.reference
     assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mode: 0644\ncontents:\n  inline: |\n    net.ipv4.ip_forward = 0\n",
+        "[connection]\nipv4.dhcp-client-id=mac\n",
+        "A sentence about\nnet.ipv4.ip_forward = 0\n",
+    ],
+)
+def test_settings_within_another_language_are_not_a_sysctl_file(text: str) -> None:
+    """By content a file is one of sysctl.d only when every line could stand there."""
+    with pytest.raises(NetchangeError, match="none of the kinds"):
+        recognise("some-file", text)
 
 
 def test_a_script_that_writes_a_manifest_is_a_script() -> None:
