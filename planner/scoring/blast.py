@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from planner.models.cluster import Cluster, Pod, Service
-from planner.models.finding import Extent, Finding
+from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.score import BlastRadius
@@ -37,8 +37,14 @@ def blast_radius(
 ) -> BlastRadius:
     """Pods, workloads, namespaces, Services and live flows that the finding reaches; None where it cannot be told."""
     if not finding.breaks and finding.pods is None:
+        undecided = finding.confidence is Confidence.UNKNOWN
         return BlastRadius(
-            nodes=(node.name,), nodes_total=nodes_total, sentence=f"No traffic class of {node.name} is lost."
+            nodes=(node.name,),
+            nodes_total=nodes_total,
+            pods=None if undecided else 0,
+            sentence=f"Whom it reaches on {node.name} is not known."
+            if undecided
+            else f"No traffic class of {node.name} is lost.",
         )
     here = _reached_pods(finding.breaks, node.name, cluster)
     pods = finding.pods if finding.pods is not None else _count(finding.breaks, here, topology)

@@ -78,10 +78,11 @@ _FULL = "The inverse change restores everything."
 def _number(level: Level, blast: BlastRadius) -> float:
     """Place in the level's band: by counted pods (1,000 fill it), then by the number of traffic classes.
 
-    An unknown count stands where a full node of 110 pods (the kubelet's default) would.
+    An unknown count of pods that are hit stands where a full node of 110 (the kubelet's default) would; where it is not
+    even decided that a class is hit, the number is the band's lowest.
     """
     low, high = BANDS[level]
-    pods = 110 if blast.pods is None else blast.pods
+    pods = blast.pods if blast.pods is not None else 110 if blast.traffic else 0
     place = 0.7 * min(1.0, log10(1 + pods) / 3) + 0.3 * len(blast.traffic) / len(TrafficClass)
     return round(low + (high - low) * place, 1)
 
