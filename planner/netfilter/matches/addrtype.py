@@ -3,8 +3,9 @@
 from typing import Literal
 
 from planner.netfilter.condition import AddressType, Condition, Not
-from planner.netfilter.extension import Context, Match, Option, Use
+from planner.netfilter.extension import Context, Match, Option, Settings, Use
 from planner.netfilter.kinds import flag, some_of
+from planner.netfilter.problem import RuleError
 
 TYPES = (
     "UNSPEC", "UNICAST", "LOCAL", "BROADCAST", "ANYCAST", "MULTICAST", "BLACKHOLE", "UNREACHABLE", "PROHIBIT", "THROW",
@@ -14,6 +15,20 @@ SOURCE = Option("src-type", some_of(TYPES), inverts=True)
 DESTINATION = Option("dst-type", some_of(TYPES), inverts=True)
 LIMIT_IN = Option("limit-iface-in", flag())
 LIMIT_OUT = Option("limit-iface-out", flag())
+
+
+# xt_addrtype.c, addrtype_mt_checkentry_v1: for IPv6 the kernel refuses these.
+NOT_FOR_IPV6 = frozenset({"BROADCAST", "BLACKHOLE", "PROHIBIT", "THROW", "NAT", "XRESOLVE"})
+
+
+def settle(given: Settings, context: Context) -> Settings:
+    """Some types do not exist for IPv6."""
+    for setting in given:
+        if context.family == "ip6" and setting.name in {SOURCE.name, DESTINATION.name}:
+            wrong = NOT_FOR_IPV6.intersection(setting.value)
+            if wrong:
+                raise RuleError(f"{min(wrong)} is not a type of IPv6 addresses")
+    return given
 
 
 def meaning(use: Use, _context: Context) -> tuple[Condition, ...]:
@@ -34,5 +49,6 @@ EXTENSION = Match(
     options=(SOURCE, DESTINATION, LIMIT_IN, LIMIT_OUT),
     any_of=("src-type", "dst-type"),
     exclusive=(("limit-iface-in", "limit-iface-out"),),
+    settle=settle,
     meaning=meaning,
 )

@@ -116,6 +116,9 @@ def settle(given: Settings, context: Context) -> Settings:
         kept.append(Setting("hashlimit-rate-interval", interval))
         seconds = rate.seconds
         rate = Rate(rate.period // rate.seconds, seconds)
+    given_seconds = rate.seconds
+    if not rate.octets:
+        rate = Rate(rate.period, SECONDS[rate.printed()[1]])
     kept.append(Setting("hashlimit-above" if above else "hashlimit-upto", rate))
     burst = values.get("hashlimit-burst")
     if rate.octets:
@@ -129,8 +132,8 @@ def settle(given: Settings, context: Context) -> Settings:
             raise RuleError("a burst in octets needs a rate in octets")
         kept.append(Setting("hashlimit-burst", burst.value if burst else (5, False)))
     expire = values.get("hashlimit-htable-expire")
-    milliseconds = expire.value if expire else rate.seconds * 1000
-    usual = 1000 if rate.octets else SECONDS[rate.printed()[1]] * 1000
+    milliseconds = expire.value if expire else given_seconds * 1000
+    usual = rate.seconds * 1000
     if milliseconds != usual:
         kept.append(Setting("hashlimit-htable-expire", milliseconds))
     whole = bits(context.family)

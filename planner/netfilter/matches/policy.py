@@ -13,6 +13,7 @@ MOST = 4
 def settle(given: Settings, _context: Context) -> Settings:
     """Direction and policy first, then the elements, each in its own order."""
     heads = {setting.name: setting for setting in given if setting.name in {"dir", "pol", "strict"}}
+    heads.setdefault("pol", Setting("pol", "ipsec"))
     elements: list[dict[str, Setting]] = [{}]
     for setting in given:
         if setting.name == "next":
@@ -67,7 +68,7 @@ EXTENSION = Match(
         Option("tunnel-src", prefix(bare_host=True, keep_host=True), inverts=True, once=False),
         Option("next", flag(), once=False),
     ),
-    required=("dir", "pol"),
+    required=("dir",),
     ordered=False,
     settle=settle,
 )

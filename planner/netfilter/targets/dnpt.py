@@ -2,7 +2,7 @@
 
 from planner.netfilter.effect import Effect, OpaqueTarget
 from planner.netfilter.extension import Context, Kind, Option, Target, Use
-from planner.netfilter.kinds import Masked, prefix_length, read_address, show_prefix, whole
+from planner.netfilter.kinds import Masked, read_address, show_prefix, whole
 from planner.netfilter.problem import RuleError
 
 
@@ -12,9 +12,10 @@ def read(words: tuple[str, ...], family: str) -> Masked:
     if not found or not length.isdecimal() or int(length[:4]) > 64:
         raise RuleError(f"`{words[0]}` is not a prefix of at most 64 bits")
     mask = whole(family) ^ (whole(family) >> int(length))
-    if prefix_length(mask, family) is None:  # pragma: no cover
-        raise RuleError("not a prefix")
-    return read_address(base, family) & mask, mask
+    value = read_address(base, family)
+    if value & ~mask:
+        raise RuleError(f"`{words[0]}` has bits behind its prefix, which the kernel refuses")
+    return value, mask
 
 
 PREFIX = Kind(read=read, show=show_prefix)

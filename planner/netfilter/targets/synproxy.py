@@ -15,7 +15,7 @@ EXTENSION = Target(
     options=(
         Option("sack-perm", flag()),
         Option("timestamp", flag()),
-        Option("wscale", integer(0, 14)),
+        Option("wscale", integer(0, 255)),
         Option("mss", integer(0, 0xFFFF)),
         Option("ecn", flag()),
     ),

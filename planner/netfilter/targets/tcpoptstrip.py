@@ -23,6 +23,4 @@ def effect(use: Use, _context: Context) -> Effect:
     return SetBits(Field.TCP_OPTIONS, 0, sum(1 << kind for kind in OPTIONS.of(use) or ()))
 
 
-EXTENSION = Target(
-    name="TCPOPTSTRIP", options=(OPTIONS,), required=("strip-options",), protocols=(6,), effect=effect
-)
+EXTENSION = Target(name="TCPOPTSTRIP", options=(OPTIONS,), protocols=(6,), effect=effect)
