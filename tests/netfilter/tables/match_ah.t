@@ -1,0 +1,5 @@
+:ip filter INPUT
+-p ah -m ah --ahspi 5:10 ; = ; OK
+-m ah --ahspi 5 ;  ; FAIL
+:ip6 filter INPUT
+-m ah --ahspi 5 --ahlen 3 --ahres ; = ; OPAQUE

@@ -1,0 +1,23 @@
+:ip filter INPUT
+-m comment --comment "it's \"quoted\" \\ x" ; -m comment --comment "it\'s \"quoted\" \\ x" ; OK
+-m comment --comment "" ; = ; OK
+-m comment --comment x -p udp --dport domain -j FOO ; -p udp -m comment --comment x -m udp --dport 53 -j FOO ; OK
+-p tcp -m comment --comment x --dport 80 ; -p tcp -m comment --comment x -m tcp --dport 80 ; OK
+-m comment --comment "tabs	and 日本 é" ; = ; OK
+-m comment --comment a=b ; -m comment --comment "a=b" ; OK
+-m comment --comment a.b/c:d ; -m comment --comment "a.b/c:d" ; OK
+-m comment --comment "default/kubernetes:https cluster IP" ; = ; OK
+-m comment --comment a'b ; -m comment --comment "a\'b" ; OK
+-m comment --comment a\b ; -m comment --comment "a\\b" ; OK
+-m comment --comment a"b c"d ;  ; FAIL
+-p tcp -m tcp -m comment --comment x --dport 80 ; -p tcp -m tcp --dport 80 -m comment --comment x ; OK
+-p tcp -m tcp --sport 5 -m comment --comment x --dport 80 ; -p tcp -m tcp --sport 5 --dport 80 -m comment --comment x ; OK
+-p tcp -m tcp --sport 5 -m tcp -m comment --comment x --dport 80 ; -p tcp -m tcp --sport 5 -m tcp --dport 80 -m comment --comment x ; OK ; back ends differ
+-p tcp --sport 5 -m comment --comment x --dport 80 ; -p tcp -m tcp --sport 5 --dport 80 -m comment --comment x ; OK
+-p tcp -m comment --comment x --sport 5 --dport 80 ; -p tcp -m comment --comment x -m tcp --sport 5 --dport 80 ; OK
+-m comment --comment ! ; -m comment --comment "!" ; OK
+-m comment --comment -x ; = ; OK
+-m comment --comment --dport ; = ; OK
+-m comment ! --comment x ;  ; FAIL
+-m comment ;  ; FAIL
+-m comment --comment "kubernetes service portals" ; = ; OK

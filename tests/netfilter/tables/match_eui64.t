@@ -1,0 +1,4 @@
+:ip filter INPUT
+-m eui64 ;  ; FAIL
+:ip6 filter INPUT
+-m eui64 ; = ; OPAQUE

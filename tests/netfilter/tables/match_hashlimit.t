@@ -1,0 +1,21 @@
+:ip filter INPUT
+-m hashlimit --hashlimit-above 1/sec --hashlimit-burst 5 --hashlimit-mode srcip,dstport --hashlimit-name foo ; = ; OPAQUE
+-m hashlimit --hashlimit-upto 5/min --hashlimit-name foo2 --hashlimit-mode srcip --hashlimit-srcmask 24 --hashlimit-htable-size 100 --hashlimit-htable-max 200 --hashlimit-htable-gcinterval 50 --hashlimit-htable-expire 3000 ; -m hashlimit --hashlimit-upto 5/min --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name foo2 --hashlimit-htable-size 100 --hashlimit-htable-max 200 --hashlimit-htable-gcinterval 50 --hashlimit-htable-expire 3000 --hashlimit-srcmask 24 ; OPAQUE
+-m hashlimit --hashlimit 1000000/sec --hashlimit-burst 5 --hashlimit-name foo3 ; -m hashlimit --hashlimit-upto 1000000/sec --hashlimit-burst 5 --hashlimit-name foo3 ; OPAQUE
+-m hashlimit --hashlimit-above 512kb/s --hashlimit-mode dstip,srcport --hashlimit-name foo4 ; -m hashlimit --hashlimit-above 512kb/s --hashlimit-mode srcport,dstip --hashlimit-name foo4 ; OPAQUE
+-m hashlimit --hashlimit-upto 512b/s --hashlimit-burst 1mb --hashlimit-mode dstip --hashlimit-name foo5 --hashlimit-rate-match --hashlimit-rate-interval 10 ; = ; OPAQUE
+-m hashlimit --hashlimit-upto 10/hour --hashlimit-name foo6 --hashlimit-mode srcip --hashlimit-rate-match ; -m hashlimit --hashlimit-upto 10/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name foo6 --hashlimit-htable-expire 3600000 --hashlimit-rate-match --hashlimit-rate-interval 3600 ; OPAQUE
+-m hashlimit --hashlimit-upto 10/day --hashlimit-burst 20 --hashlimit-name foo7 --hashlimit-mode srcip,srcport,dstip,dstport ; -m hashlimit --hashlimit-upto 10/day --hashlimit-burst 20 --hashlimit-mode srcip,srcport,dstip,dstport --hashlimit-name foo7 ; OPAQUE
+-m hashlimit --hashlimit-upto 60/min --hashlimit-name hh1 --hashlimit-mode srcip ; -m hashlimit --hashlimit-upto 1/sec --hashlimit-burst 5 --hashlimit-mode srcip --hashlimit-name hh1 --hashlimit-htable-expire 60000 ; OPAQUE
+-m hashlimit ! --hashlimit-upto 3/sec --hashlimit-name hh2 ; -m hashlimit --hashlimit-above 3/sec --hashlimit-burst 5 --hashlimit-name hh2 ; OPAQUE
+-m hashlimit --hashlimit-upto 100b/s --hashlimit-name hh3 ; -m hashlimit --hashlimit-upto 96b/s --hashlimit-name hh3 ; OPAQUE
+-m hashlimit --hashlimit-upto 1000kb/s --hashlimit-burst 2mb --hashlimit-name hh4 ; = ; OPAQUE
+-m hashlimit --hashlimit-upto 3mb/s --hashlimit-burst 5 --hashlimit-name hh5 ;  ; FAIL
+-m hashlimit --hashlimit-upto 3/sec --hashlimit-name hh6 --hashlimit-htable-expire 1000 --hashlimit-htable-gcinterval 1000 ; -m hashlimit --hashlimit-upto 3/sec --hashlimit-burst 5 --hashlimit-name hh6 ; OPAQUE
+-m hashlimit --hashlimit-upto 3/sec ;  ; FAIL
+-m hashlimit --hashlimit-upto 7/min --hashlimit-name hh7 ; -m hashlimit --hashlimit-upto 7/min --hashlimit-burst 5 --hashlimit-name hh7 ; OPAQUE
+-m hashlimit --hashlimit-upto 999/hour --hashlimit-name hh8 ; -m hashlimit --hashlimit-upto 999/hour --hashlimit-burst 5 --hashlimit-name hh8 ; OPAQUE
+-m hashlimit --hashlimit-upto 1mb/s --hashlimit-name z1 ; = ; OPAQUE
+-m hashlimit --hashlimit-upto 10mb/s --hashlimit-name z2 ; = ; OPAQUE
+:ip6 filter INPUT
+-m hashlimit --hashlimit-upto 10/day --hashlimit-burst 20 --hashlimit-name foo7 --hashlimit-mode srcip --hashlimit-srcmask 64 --hashlimit-dstmask 32 ; -m hashlimit --hashlimit-upto 10/day --hashlimit-burst 20 --hashlimit-mode srcip --hashlimit-name foo7 --hashlimit-srcmask 64 --hashlimit-dstmask 32 ; OPAQUE

@@ -1,0 +1,15 @@
+:ip filter INPUT
+-p ICMP --icmp-type echo-request ; -p icmp -m icmp --icmp-type 8 ; OK
+-p icmp --icmp-type 3/4 ; -p icmp -m icmp --icmp-type 3/4 ; OK
+-p icmp ! --icmp-type any ; -p icmp -m icmp ! --icmp-type any ; OK
+-p icmp --icmp-type fragmentation-needed ; -p icmp -m icmp --icmp-type 3/4 ; OK
+-m icmp --icmp-type 8 -p icmp ; -p icmp -m icmp --icmp-type 8 ; OK
+-p icmp --icmp-type ec ;  ; FAIL
+-p icmp --icmp-type echo ;  ; FAIL
+-p icmp --icmp-type echo-req ; -p icmp -m icmp --icmp-type 8 ; OK
+-p icmp --icmp-type 8/0 ; -p icmp -m icmp --icmp-type 8/0 ; OK
+-p icmp --icmp-type 8/300 ;  ; FAIL
+-p icmp --icmp-type any -j ACCEPT ; -p icmp -m icmp --icmp-type any -j ACCEPT ; OK
+-p icmp -m icmp --icmp-type host-unreachable ; -p icmp -m icmp --icmp-type 3/1 ; OK
+-p icmp -m icmp --icmp-type TOS-host-redirect ; -p icmp -m icmp --icmp-type 5/3 ; OK
+-p icmp -m icmp --icmp-type 256 ;  ; FAIL

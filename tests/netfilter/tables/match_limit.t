@@ -1,0 +1,21 @@
+:ip filter INPUT
+-m limit ; -m limit --limit 3/hour ; OPAQUE
+-m limit --limit 10000/s --limit-burst 5 ; -m limit --limit 10000/sec ; OPAQUE
+-m limit --limit 7/minute --limit-burst 9 ; -m limit --limit 7/min --limit-burst 9 ; OPAQUE
+-m limit --limit 20/day ; = ; OPAQUE
+-m limit --limit 33/sec ; = ; OPAQUE
+-m limit --limit 3/hour ; = ; OPAQUE
+-m limit --limit 1000/min ; = ; OPAQUE
+-m limit --limit 5/sec --limit-burst 0 ; -m limit --limit 5/sec ; OPAQUE ; back ends differ
+-m limit --limit 1/week ;  ; FAIL
+-m limit --limit 5 ; -m limit --limit 5/sec ; OPAQUE
+-m limit --limit 7/s ; -m limit --limit 7/sec ; OPAQUE
+-m limit --limit 3000/sec ; -m limit --limit 3333/sec ; OPAQUE
+-m limit --limit 90/min ; = ; OPAQUE
+-m limit --limit 61/min ; = ; OPAQUE
+-m limit --limit 100/hour ; = ; OPAQUE
+-m limit --limit 7/hour ; = ; OPAQUE
+-m limit --limit 13/day ; = ; OPAQUE
+-m limit --limit 1.5/sec ; -m limit --limit 1/sec ; OPAQUE
+-m limit --limit-burst 10 ; -m limit --limit 3/hour --limit-burst 10 ; OPAQUE
+-m limit ! --limit 5/sec ;  ; FAIL

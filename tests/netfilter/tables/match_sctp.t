@@ -1,0 +1,13 @@
+:ip filter INPUT
+-p sctp -m sctp --dport 80:90 --chunk-types any INIT ; = ; OPAQUE
+-p sctp -m sctp ! --sport 3:3 --chunk-types all DATA:Be,INIT ; -p sctp -m sctp ! --sport 3 --chunk-types all DATA:Be,INIT ; OPAQUE
+-p sctp -m sctp --chunk-types only ABORT:T,FORWARD_TSN ; = ; OPAQUE
+-p sctp --sport : ; -p sctp -m sctp --sport 0:65535 ; OK
+-p sctp -m sctp --sport 4:3 ;  ; FAIL
+-p sctp -m sctp --chunk-types any ALL ; = ; OPAQUE
+-p sctp -m sctp --chunk-types any DATA,INIT,INIT_ACK,SACK,HEARTBEAT,HEARTBEAT_ACK,ABORT,SHUTDOWN,SHUTDOWN_ACK,ERROR,COOKIE_ECHO,COOKIE_ACK,ECN_ECNE,ECN_CWR,SHUTDOWN_COMPLETE,I_DATA,RE_CONFIG,PAD,ASCONF,ASCONF_ACK,FORWARD_TSN,I_FORWARD_TSN ; -p sctp -m sctp --chunk-types any DATA,INIT,INIT_ACK,SACK,HEARTBEAT,HEARTBEAT_ACK,ABORT,SHUTDOWN,SHUTDOWN_ACK,ERROR,COOKIE_ECHO,COOKIE_ACK,ECN_ECNE,ECN_CWR,SHUTDOWN_COMPLETE,I_DATA,ASCONF_ACK,RE_CONFIG,PAD,FORWARD_TSN,ASCONF,I_FORWARD_TSN ; OPAQUE
+-p sctp -m sctp --chunk-types any DATA:bBu ; -p sctp -m sctp --chunk-types any DATA:uB ; OPAQUE
+-p sctp -m sctp --chunk-types any data,init ; -p sctp -m sctp --chunk-types any DATA,INIT ; OPAQUE
+-p sctp -m sctp --chunk-types only NONE ; = ; OPAQUE
+-p sctp -m sctp ! --chunk-types all INIT ; = ; OPAQUE
+-m sctp --dport 5 ;  ; FAIL

@@ -1,0 +1,13 @@
+:ip filter INPUT
+-m statistic --mode random --probability 0.3333333333 -j ACCEPT ; -m statistic --mode random --probability 0.33333333349 -j ACCEPT ; OK
+-m statistic --mode nth --every 5 ;  ; FAIL
+-m statistic --mode nth --every 5 --packet 2 ; = ; OK
+-m statistic --mode nth ! --every 5 --packet 0 ; = ; OK
+-m statistic --mode random ! --probability 0.5 ; -m statistic --mode random ! --probability 0.50000000000 ; OK
+-m statistic --mode random --probability 1 ; -m statistic --mode random --probability 1.00000000000 ; OK
+-m statistic --mode random --probability 0 ; -m statistic --mode random --probability 0.00000000000 ; OK
+-m statistic --mode random --probability .2 ; -m statistic --mode random --probability 0.20000000019 ; OK
+-m statistic --mode random --probability 1.1 ;  ; FAIL
+-m statistic --probability 0.1 ;  ; FAIL
+-m statistic --mode nth --every 0 ;  ; FAIL
+-m statistic --mode nth --every 3 --packet 3 ;  ; FAIL

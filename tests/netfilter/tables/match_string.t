@@ -1,0 +1,19 @@
+:ip filter INPUT
+-m string --string "a b\"c" --algo bm --from 5 --to 10 --icase ; = ; OPAQUE
+-m string --hex-string "ab|41 42|c" --algo bm ; -m string --string "abABc" --algo bm ; OPAQUE
+-m string --hex-string "abc" --algo bm ; -m string --string "abc" --algo bm ; OPAQUE
+-m string --string foo --algo bm ; -m string --string "foo" --algo bm ; OPAQUE
+-m string --string "a|b" --algo bm ; = ; OPAQUE
+-m string --hex-string "|00|" --algo bm ; = ; OPAQUE
+-m string --string "\\" --algo bm ; -m string --hex-string "|5c|" --algo bm ; OPAQUE
+-m string --string "a\\" --algo bm ; -m string --hex-string "|615c|" --algo bm ; OPAQUE
+-m string --string "|x" --algo bm ; = ; OPAQUE
+-m string --string " x" --algo bm ; = ; OPAQUE
+-m string --string "\"x" --algo bm ; = ; OPAQUE
+-m string --string "é" --algo bm ; -m string --hex-string "|c3a9|" --algo bm ; OPAQUE
+-m string --string "it's" --algo bm ; = ; OPAQUE
+-m string --hex-string "a\|b" --algo bm ;  ; FAIL
+-m string --hex-string "|41424|" --algo bm ;  ; FAIL
+-m string --hex-string "|4142" --algo bm ;  ; FAIL
+-m string --string "" --algo bm ;  ; FAIL
+-m string --algo BM --string x ;  ; FAIL

@@ -1,0 +1,18 @@
+:ip filter INPUT
+-m time --weekdays Mo,Tu ; -m time --weekdays Mon,Tue --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --timestart 10:00 ; -m time --timestart 10:00:00 --timestop 23:59:59 --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --timestart 10:00 --timestop 9:00 --contiguous ; -m time --timestart 10:00:00 --timestop 09:00:00 --datestop 2038-01-19T03:14:07 --contiguous ; OPAQUE
+-m time ! --weekdays 1,7 ! --monthdays 31,1 ; -m time --monthdays 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30 --weekdays Tue,Wed,Thu,Fri,Sat --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --datestart 2020 ; -m time --datestart 2020-01-01T00:00:00 --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --datestart 2020-02-03 --datestop 2030-01-01T00:00:00 ; -m time --datestart 2020-02-03T00:00:00 --datestop 2030-01-01T00:00:00 ; OPAQUE
+-m time --utc ; -m time --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time ; -m time --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --timestart 10:00 --timestop 9:00:05 --weekdays Sa,Su --monthdays 1,31 --utc ; -m time --timestart 10:00:00 --timestop 09:00:05 --monthdays 1,31 --weekdays Sat,Sun --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --kerneltz ; -m time --datestop 2038-01-19T03:14:07 --kerneltz ; OPAQUE
+-m time --localtz ; -m time --datestop 2038-01-19T03:14:07 --kerneltz ; OPAQUE
+-m time --datestart 2020-02-03T5 --datestop 2021-1 ; -m time --datestart 2020-02-03T05:00:00 --datestop 2021-01-01T00:00:00 ; OPAQUE
+-m time --timestart 25:00 ;  ; FAIL
+-m time --weekdays Mon,Tue,Wed,Thu,Fri,Sat,Sun ; -m time --datestop 2038-01-19T03:14:07 ; OPAQUE
+-m time --datestart 2040-01-01 ;  ; FAIL
+-m time --timestart 9:00 --timestop 10:00 --contiguous ;  ; FAIL
+-m time --monthdays 32 ;  ; FAIL

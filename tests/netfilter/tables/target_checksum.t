@@ -1,0 +1,3 @@
+:ip mangle POSTROUTING
+-j CHECKSUM --checksum-fill ; = ; OK
+-j CHECKSUM ;  ; FAIL

@@ -1,0 +1,5 @@
+:ip mangle FORWARD
+-j CONNSECMARK --save --restore ;  ; FAIL
+:ip mangle FORWARD
+-j CONNSECMARK --save ; = ; OK
+-j CONNSECMARK --restore ; = ; OK

@@ -1,0 +1,15 @@
+:ip raw PREROUTING
+-j CT --notrack ; = ; OK
+-j CT --zone 5 ; = ; OK
+-j CT --zone mark ; = ; OK
+-j CT --zone-orig 5 ; = ; OK
+-j CT --zone-reply 5 --ctevents new,destroy ; -j CT --ctevents new,destroy --zone-reply 5 ; OK
+-j CT --ctevents new,related,destroy,reply,assured,protoinfo,helper,mark,natseqinfo,secmark ; = ; OK
+-p tcp --dport 21 -j CT --helper ftp ; -p tcp -m tcp --dport 21 -j CT --helper ftp ; OK
+-j CT --expevents new ; = ; OK
+-j CT --notrack --zone 3 ; = ; OK
+-j CT --timeout foo ; = ; OK ; needs an object or another hook
+-j CT ; = ; OK
+-j CT --ctevents foo ;  ; FAIL
+-j CT --ctevents destroy,new --expevents new --zone 7 --helper ftp ; -j CT --helper ftp --ctevents new,destroy --expevents new --zone 7 ; OK ; needs an object or another hook
+-j CT --notrack --helper ftp ; = ; OK
