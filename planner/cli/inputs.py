@@ -89,7 +89,7 @@ def proposal(
             return _state(path, _load_snapshot(path, data), noflush=noflush)
         contradiction = f"the kind {kind.value}" if kind is not None else "other files"
         _contradict(
-            f"`{path}` is a snapshot or compressed, and goes not together with {contradiction}",
+            f"`{path}` is a snapshot or compressed, and cannot be proposed with {contradiction}",
             "name one snapshot alone, or unpacked configuration files",
         )
     return _recognised(files, kind=kind, noflush=noflush)

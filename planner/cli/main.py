@@ -96,9 +96,8 @@ def _usage(mistake: Exception) -> str:
     """One sentence with the command whose help tells more."""
     context = getattr(mistake, "ctx", None)
     command = context.command_path if context is not None else "netchange"
-    said = (
-        getattr(mistake, "format_message", mistake.__str__)().replace("Value error, ", "").strip().rstrip(".")
-    )
+    said = getattr(mistake, "format_message", mistake.__str__)().strip().rstrip(".")
+    said = said.replace("Value error, ", "").replace("Input should be", "it should be")
     return f"{said[:1].lower()}{said[1:]}; `{command} --help` tells what it takes"
 
 

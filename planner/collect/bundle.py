@@ -239,7 +239,9 @@ def _stream(data: bytes, path: Path) -> tuple[Section, ...]:
         )
     text = decoded_keeping_frames(data)
     if not find_token(text):
-        kind = "binary data" if b"\0" in data[:4096] else "some other text"
+        kind = "binary data" if b"\0" in data[:4096] else "empty" if not text.strip() else "some other text"
+        if text.startswith("{") and '"schema_version"' in text:
+            kind = "a snapshot or an assessment, which netchange made"
         raise NetchangeError(
             reference="bundle-not-recognised",
             message=f"`{path}` is {kind}, not outputs of a node",

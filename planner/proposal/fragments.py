@@ -2,6 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
+from typing import assert_never
 
 from planner.errors import NetchangeError
 from planner.models.proposal import Fragment, FragmentKind
@@ -39,6 +40,12 @@ NFT_LINE = re.compile(
 MANIFEST_LINE = re.compile(r"^(?:apiVersion:\s*\S|\s*\"apiVersion\"\s*:)", re.MULTILINE)
 KIND_LINE = re.compile(r"^\s{0,2}\"?kind\"?\s*:\s*\"?(?P<kind>[A-Za-z]+)", re.MULTILINE)
 IPSET_LINE = re.compile(r"^(?:create|add|destroy|flush|swap|rename)\s+\S+", re.MULTILINE)
+FREE_SYSCTL_LINE = re.compile(r"^\s*-?[\w*?\[\]:-]+(?:[./][\w*?\[\]:-]+)*\s*=", re.MULTILINE)
+FREE_IPSET_LINE = re.compile(
+    r"^\s*(?:-[!q]\s+)*(?:-[NXFWEAD]\s|(?:--)?(?:create|add|del|destroy|flush|swap|rename)\b)", re.MULTILINE
+)
+YAML_KEY = re.compile(r"^\s*(?:[{\"]|[A-Za-z]\w*\s*:)", re.MULTILINE)
+COMMENTS = re.compile(r"^[ \t]*(?:[#;].*)?$\n?", re.MULTILINE)
 SYSCTL_LINE = re.compile(
     r"\s*(?:-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=|-[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*$|[#;]|$)"
 )
@@ -100,8 +107,17 @@ def recognise(
             message=f"`{path}` is none of the kinds of file that can be proposed",
             hint="name its kind with `--as`: " + ", ".join(k.value for k in FragmentKind),
         )
+    lacks = _lacks(kind, text.removeprefix("\ufeff")) if kind else ""
+    if kind and lacks:
+        own = _from_content(path, text)
+        other = f"it reads as {own.value}" if own not in {None, kind} and own else "its kind is another one"
+        raise NetchangeError(
+            reference="fragment-kind-contradicted",
+            message=f"`{path}` is given as {kind.value} and has {lacks}",
+            hint=f"{other}: leave `--as` out, or name the kind that it is",
+        )
     return Fragment(
-        path=path, kind=found, target=where or _default_target(found, path), text=text, noflush=noflush
+        path=path, kind=found, target=where or _default_target(found, path, text), text=text, noflush=noflush
     )
 
 
@@ -125,13 +141,48 @@ def _refuse_unread(path: str, text: str) -> None:
         )
 
 
-def _default_target(kind: FragmentKind, path: str) -> str:
+def _lacks(kind: FragmentKind, text: str) -> str:
+    """What every file of that kind has and this one has not; a file of comments may be of any kind."""
+    content = COMMENTS.sub("", text).strip()
+    if not content:
+        return ""
+    structured = content[0] in "{["
+    tables = bool(TABLE_LINE.search(text))
+    match kind:
+        case FragmentKind.SYSCTL:
+            return "" if FREE_SYSCTL_LINE.search(text) and not structured else "no line `key = value`"
+        case FragmentKind.IPTABLES_RESTORE | FragmentKind.IP6TABLES_RESTORE:
+            return "" if re.search(r"^\*\w+", text, re.MULTILINE) else "no line `*table`"
+        case FragmentKind.CNI:
+            return "" if content[0] == "{" else "no JSON object"
+        case FragmentKind.KUBELET:
+            return "" if YAML_KEY.search(content) and not tables else "no line `key: value`"
+        case FragmentKind.IPSET_RESTORE:
+            found = FREE_IPSET_LINE.search(text) and not tables
+            return "" if found else "no line `create SET …` or `add SET …`"
+        case FragmentKind.SCRIPT | FragmentKind.IP_BATCH:
+            if re.match(r'\{\s*"', content):
+                return "no command, but a JSON document"
+            shell = text.startswith("#!") or SCRIPT_LINE.search(text)
+            return "no command, but the tables of a restore file" if tables and not shell else ""
+        case FragmentKind.FILE:
+            return ""
+        case _:
+            assert_never(kind)
+
+
+def _default_target(kind: FragmentKind, path: str, text: str) -> str:
     name = PurePosixPath(path).name
     match kind:
         case FragmentKind.SYSCTL:
-            return "/etc/sysctl.conf" if name == "sysctl.conf" else f"/etc/sysctl.d/{name}"
+            # Only *.conf is read there (sysctl.d(5)), and a pipe's name has no suffix.
+            installed = name if name.endswith(".conf") else f"{name}.conf"
+            return "/etc/sysctl.conf" if name == "sysctl.conf" else f"/etc/sysctl.d/{installed}"
         case FragmentKind.CNI:
-            return f"/etc/cni/net.d/{name}"
+            known = name.endswith((".conf", ".conflist", ".json"))
+            return f"/etc/cni/net.d/{name}" + (
+                "" if known else ".conflist" if '"plugins"' in text else ".conf"
+            )
         case FragmentKind.KUBELET:
             return "/var/lib/kubelet/config.yaml"
         case _:

@@ -130,7 +130,7 @@ def test_a_saved_assessment_comes_back_whole() -> None:
     [
         (b"", "`a` is not a saved assessment"),
         (b"{}", "Field required"),
-        (b"[1", "Invalid JSON"),
+        (b"[1", "line 1 is not JSON"),
         (b'{"netchange": 3}', "at `netchange`"),
     ],
 )
