@@ -141,4 +141,5 @@ def drift_of(node: NodeState, outlook: Outlook) -> tuple[Change, ...]:
         change.model_copy(update={"horizon": Horizon.REBOOT})
         for change in diff_nodes(node, reboot)
         if isinstance(change, SysctlChange)
+        and change.before is not None  # keys outside net.* are recorded by a list
     )

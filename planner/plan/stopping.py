@@ -22,7 +22,7 @@ def unsafe_because(before: NodeState, stages: tuple[Stage, ...], position: int) 
         return ""
     return "; ".join(
         [
-            *_forwarding(now, end),
+            *_forwarding(before, now, end),
             *_policies(before, now, end),
             *_routes(before, now, end),
             *_links(before, now, end),
@@ -31,9 +31,12 @@ def unsafe_because(before: NodeState, stages: tuple[Stage, ...], position: int) 
     )
 
 
-def _forwarding(now: NodeState, end: NodeState) -> Iterator[str]:
+def _forwarding(before: NodeState, now: NodeState, end: NodeState) -> Iterator[str]:
     for key in SWITCHES:
-        if now.sysctls.get(key) == "0" and end.sysctls.get(key, "0") != "0":
+        if (
+            "0" not in {before.sysctls.get(key, "0"), end.sysctls.get(key, "0")}
+            and now.sysctls.get(key) == "0"
+        ):
             yield f"{key} is 0 here and on again at the end: pods' packets are not forwarded meanwhile"
 
 
