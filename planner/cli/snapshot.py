@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli.arguments import STDOUT
 from planner.cli.output import note, print_data, print_text, progress, write
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _finish(taken: "Snapshot", output: Path | None, *, redact: bool, redact_addr
         taken = masked(taken, secrets=True, addresses=redact_addresses)
     compressed = output is not None and output.name.endswith(".gz")
     data = dump_snapshot(taken, gz=compressed)
-    if output is None:
+    if output is None or output == Path(STDOUT):
         print_data(data)
     else:
         write(output, data)

@@ -99,6 +99,12 @@ def _document(text: str, name: str) -> Any:
     try:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
+        if not text[: error.pos].strip():
+            raise NetchangeError(
+                reference="snapshot-wrong-kind",
+                message=f"`{name}` is no snapshot: it is some other text, not JSON",
+                hint="a snapshot is JSON, plain or with gzip; of outputs of a node `netchange snapshot bundle` makes one",
+            ) from error
         where = f"`{name}`, line {error.lineno}, column {error.colno}"
         cut = error.pos >= len(text.rstrip()) - 1
         raise NetchangeError(
