@@ -107,14 +107,17 @@ class _Page:
             self.line(f"- and {len(lines) - limit} more (--full)", indent=2)
 
     def item(self, item: Item) -> None:
+        where = visible(item.where)
         head = Text.assemble(
             (f"{item.number}. ", "bold"),
             (item.level.name, STYLES[item.level]),
             (f" {item.score:.1f} ", ""),
             (visible(item.risk), "bold"),
-            (f"  {visible(item.where)}" if item.where else "", "dim"),
         )
-        self.console.print(head)
+        beside = where and len(head) + 2 + len(where) <= self.console.width
+        self.console.print(Text.assemble(head, (f"  {where}", "dim")) if beside else head)
+        if where and not beside:
+            self.line(where, indent=3, style="dim")
         for change in item.changes:
             self.line(change, indent=3, hang=2)
         if item.more_changes:

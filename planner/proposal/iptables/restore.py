@@ -114,10 +114,12 @@ class _Laying:
         return replace(outcome, state=state, gaps=gaps, effects=(*outcome.effects, *self.effects, *touched))
 
     def take(self, step: Declaration | FileCommand, table: Table) -> Table:
+        source = Source(name=self.command.source.name, line=step.line)
         if isinstance(step, Declaration):
+            what = f"chain/{self.family}/{self.backend}/{table.name}/{step.chain}"
+            self.effects.append(Effect(what=what, cause=Cause.PROPOSED, source=source))
             return declare(self.settled(table), step, noflush=self.noflush)
         wanted = step.command
-        source = Source(name=self.command.source.name, line=step.line)
         if isinstance(wanted, Append):
             if wanted.chain not in self.pending:
                 self.pending[wanted.chain] = list(edit.rules_of(table, wanted.chain))
