@@ -10,8 +10,8 @@ from planner.cli.output import note, print_data, print_text, progress
 
 
 def diff(
-    before: Annotated[Path, typer.Argument(help="Snapshot or bundle.")],
-    after: Annotated[Path, typer.Argument(help="Snapshot or bundle.")],
+    before: Annotated[Path, typer.Argument(help="Snapshot or bundle.", readable=False)],
+    after: Annotated[Path, typer.Argument(help="Snapshot or bundle.", readable=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when anything differs.")

@@ -74,8 +74,9 @@ def silence() -> None:
     if sys.stdout is None:
         return
     with suppress(OSError, ValueError):
+        handle = sys.stdout.fileno()
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, handle)
         os.close(nowhere)
 
 

@@ -42,9 +42,14 @@ class Gate(StrEnum):
 def plan(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Proposed files or directories, in the order they are applied; or one snapshot."),
+        typer.Argument(
+            help="Proposed files or directories, in the order they are applied; or one snapshot.",
+            readable=False,
+        ),
     ],
-    before: Annotated[Path, typer.Option("--before", help="Snapshot or bundle of the present state.")],
+    before: Annotated[
+        Path, typer.Option("--before", help="Snapshot or bundle of the present state.", readable=False)
+    ],
     kind: Annotated[
         Kind | None, typer.Option("--as", help="Kind of the files, where path and content do not tell it.")
     ] = None,
@@ -52,7 +57,10 @@ def plan(
         bool, typer.Option("--noflush", help="iptables-restore files are applied with --noflush.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Directory for assessment.json, apply.sh and rollback.sh.")
+        Path | None,
+        typer.Option(
+            "--out", help="Directory for assessment.json, apply.sh and rollback.sh.", readable=False
+        ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.TERMINAL,
     title: Annotated[str, typer.Option("--title", help="What the change is for.")] = "",

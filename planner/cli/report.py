@@ -9,7 +9,9 @@ from planner.cli.printing import Format, print_assessment
 
 
 def report(
-    assessment: Annotated[Path, typer.Argument(help="The assessment.json that `plan --out` wrote.")],
+    assessment: Annotated[
+        Path, typer.Argument(help="The assessment.json that `plan --out` wrote.", readable=False)
+    ],
     form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.TERMINAL,
     full: Annotated[bool, typer.Option("--full", help="Print every line of every list.")] = False,
 ) -> None:

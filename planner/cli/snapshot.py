@@ -16,7 +16,10 @@ app = typer.Typer(invoke_without_command=True)
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", help="File to write; compressed when the name ends in .gz. Without it: stdout."
+        "--output",
+        "-o",
+        help="File to write; compressed when the name ends in .gz. Without it: stdout.",
+        readable=False,
     ),
 ]
 Redact = Annotated[bool, typer.Option("--redact", help="Mask secrets (keys, passwords, tokens).")]
@@ -27,7 +30,11 @@ RedactAddresses = Annotated[
 
 Cluster = Annotated[
     Path | None,
-    typer.Option("--cluster", help="Directory of files that `kubectl get -A -o json` wrote: who may be hit."),
+    typer.Option(
+        "--cluster",
+        help="Directory of files that `kubectl get -A -o json` wrote: who may be hit.",
+        readable=False,
+    ),
 ]
 
 
@@ -75,7 +82,9 @@ def host(
 
 @app.command("bundle")
 def bundle(
-    path: Annotated[Path, typer.Argument(help="Directory or archive: our own layout, or an sosreport.")],
+    path: Annotated[
+        Path, typer.Argument(help="Directory or archive: our own layout, or an sosreport.", readable=False)
+    ],
     output: Output = None,
     cluster: Cluster = None,
     redact: Redact = False,
