@@ -8,7 +8,14 @@ from planner.models.ruleset import Table
 from planner.netfilter.condition import Field
 from planner.netfilter.effect import Goto, Jump
 from planner.risks.netfilter.reading import Reading, read
-from planner.risks.netfilter.structure import cut_off_at, may_drop, reached, readings, table_of
+from planner.risks.netfilter.structure import (
+    cut_off_at,
+    may_drop,
+    reached,
+    readings,
+    table_of,
+)
+from planner.risks.netfilter.unfolded import concerned
 from planner.risks.risk import Review
 
 
@@ -28,6 +35,8 @@ class Kind(StrEnum):
 def kind_of(change: RuleChange | ChainChange | ChainPolicyChange, review: Review) -> Kind:
     """The strongest that can be shown."""
     before, after = table_of(review.before, change), table_of(review.after, change)
+    if change.chain not in concerned(before, after, change.family):
+        return Kind.NOTHING
     match change:
         case RuleChange():
             return _rule(change, before, after, review)
