@@ -15,9 +15,9 @@ from planner.netfilter.extension import (
 )
 from planner.netfilter.kinds import interface, protocol, read_prefix
 from planner.netfilter.names import PROTOCOL_NAMES
+from planner.netfilter.parts import Interface, Jump, Prefix, Protocol, Rule
 from planner.netfilter.problem import RuleError
 from planner.netfilter.registry import find_match, find_target
-from planner.netfilter.rule import Interface, Jump, Prefix, Protocol, Rule
 from planner.netfilter.words import quote_word
 
 SHORT = {

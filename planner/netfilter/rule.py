@@ -1,12 +1,12 @@
 """One rule: from the words a person or a tool writes, to the words that iptables-save prints."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import assert_never
 
 from planner.netfilter.extension import Use, Verbatim
 from planner.netfilter.kinds import show_prefix
 from planner.netfilter.names import protocol_name
+from planner.netfilter.parts import Interface, Jump, Prefix, Protocol, Rule
 from planner.netfilter.problem import RuleError
 from planner.netfilter.registry import find_match, find_target
 from planner.netfilter.words import split_raw
@@ -15,56 +15,6 @@ __all__ = [
     "Interface", "Jump", "Prefix", "Protocol", "Rule", "RuleError", "canonical", "canonical_rules", "emit_rule",
     "parse_rule", "parse_rules", "parse_words",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """`-s` or `-d`."""
-
-    value: int
-    mask: int
-    inverted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Interface:
-    """`-i` or `-o`: a name, or the beginning of one with `+`."""
-
-    pattern: str
-    inverted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Protocol:
-    """`-p`, by number."""
-
-    number: int
-    inverted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Jump:
-    """`-j` to a verdict or a chain, or `-g`."""
-
-    chain: str
-    """ACCEPT, DROP, RETURN, QUEUE or a user chain."""
-    goto: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule in canonical form. What is None was not asked for."""
-
-    family: str
-    source: Prefix | None = None
-    destination: Prefix | None = None
-    in_interface: Interface | None = None
-    out_interface: Interface | None = None
-    protocol: Protocol | None = None
-    fragment: bool | None = None
-    """True for `-f`, False for `! -f`."""
-    matches: tuple[Use | Verbatim, ...] = ()
-    target: Jump | Use | Verbatim | None = None
 
 
 def parse_rules(text: str, family: str) -> tuple[Rule, ...]:
