@@ -27,7 +27,7 @@ from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
 from planner.netfilter.effect import Goto, Jump
 from planner.risks.netfilter.reading import read
-from planner.risks.netfilter.structure import leads_to, owned, reached, table_of
+from planner.risks.netfilter.structure import jumps, leads_to, owned, reached, table_of
 from planner.risks.risk import Review, Risk
 
 _CROSS, _SERVICE, _OUT, _NODEPORT, _HOSTPORT, _DNS = (
@@ -107,12 +107,14 @@ def _gone(change: ChainChange | RuleChange, review: Review) -> str:
     before, after = table_of(review.before, change), table_of(review.after, change)
     match change:
         case ChainChange():
-            worked = change.edit is ChainEdit.REMOVED and bool(change.rules)
-            return (
-                change.chain
-                if worked and owned(change.chain) and change.chain in reached(before, change.family)
-                else ""
-            )
+            agent = owned(change.chain)
+            if change.edit is not ChainEdit.REMOVED or not change.rules or not agent:
+                return ""
+            if change.chain not in reached(before, change.family):
+                return ""
+            callers = [base for base in before.policies if change.chain in jumps(before, base, change.family)]
+            moved = bool(callers) and all(_led_elsewhere(change, base, agent, review) for base in callers)
+            return "" if moved else change.chain
         case RuleChange():
             if change.edit is not RuleEdit.REMOVED:
                 return ""
@@ -126,7 +128,28 @@ def _gone(change: ChainChange | RuleChange, review: Review) -> str:
                 or not before.chains.get(effect.chain)
             ):
                 return ""
-            return "" if leads_to(after, change.chain, effect.chain, change.family) else effect.chain
+            if leads_to(after, change.chain, effect.chain, change.family):
+                return ""
+            return "" if _led_elsewhere(change, change.chain, owned(effect.chain), review) else effect.chain
+
+
+def _led_elsewhere(change: ChainChange | RuleChange, chain: str, agent: str, review: Review) -> bool:
+    """Whether the chain gains a jump to another chain of the agent, with rules: its new wiring, not its end."""
+    after = table_of(review.after, change)
+    place = (change.family, change.backend, change.table, chain, change.horizon)
+    for other in review.changes:
+        if not isinstance(other, RuleChange) or other.edit is not RuleEdit.ADDED:
+            continue
+        if (other.family, other.backend, other.table, other.chain, other.horizon) != place:
+            continue
+        effect = read(other.rule, other.family).effect
+        if (
+            isinstance(effect, Jump | Goto)
+            and owned(effect.chain) == agent
+            and after.chains.get(effect.chain)
+        ):
+            return True
+    return False
 
 
 RISK = Risk[ChainChange | RuleChange](
