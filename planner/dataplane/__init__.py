@@ -1,0 +1,1 @@
+"""The data plane: what becomes of packets on a node."""

@@ -1,0 +1,216 @@
+"""Sets of packets as binary decision diagrams: the only module that knows which library holds them."""
+
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+
+from oxidd.bcdd import BCDDFunction, BCDDManager
+from oxidd.util import DDMemoryError
+
+from planner.dataplane.packets.layout import WIDTHS, Part
+
+PacketSet = BCDDFunction
+"""Equal sets are equal objects: `==`, `hash`, `&`, `|`, `~` and `satisfiable()` are what the others use."""
+NODES = 1 << 26
+"""Address space only: memory is touched as it is needed."""
+CACHE = 1 << 20
+SOME = 64
+"""So many variables for oracles are added at once."""
+
+
+class BudgetExceededError(Exception):
+    """The analysis needs more than it may take. Callers answer *unknown*, never *no difference*."""
+
+
+class Space:
+    """All packets, and the sets that can be told of them. Sets of two spaces do not mix."""
+
+    def __init__(self, widths: Mapping[Part, int] = WIDTHS, *, nodes: int = NODES) -> None:
+        self._manager = BCDDManager(nodes, min(CACHE, nodes), 1)
+        self.variables: dict[Part, range] = {}
+        for part in widths:
+            self.variables[part] = self._manager.add_vars(widths[part])
+        self.size = self._manager.num_vars()
+        """Variables of headers; those of oracles come after them."""
+        self.all: PacketSet = self._manager.true()
+        self.none: PacketSet = self._manager.false()
+        self._bits = [self._manager.var(at) for at in range(self.size)]
+        self._cubes: dict[tuple[Part, int, int], PacketSet] = {}
+        self._intervals: dict[tuple[Part, int, int], PacketSet] = {}
+        self._groups: dict[frozenset[Part], PacketSet] = {}
+        self._oracles: dict[Hashable, Oracle] = {}
+        self._spare: list[int] = []
+
+    def bits(self, part: Part, value: int, mask: int) -> PacketSet:
+        """Packets with `part & mask == value`."""
+        key = (part, value, mask)
+        found = self._cubes.get(key)
+        if found is None:
+            variables = self.variables[part]
+            found = self.all if not value & ~mask else self.none
+            # From the lowest variable up: every step adds one node on top of the last.
+            for bit, at in enumerate(reversed(variables)):
+                if mask >> bit & 1:
+                    literal = self._bits[at]
+                    found = found & (literal if value >> bit & 1 else ~literal)
+            self._cubes[key] = found
+        return found
+
+    def equals(self, part: Part, value: int) -> PacketSet:
+        """Packets with this one value."""
+        return self.bits(part, value, (1 << len(self.variables[part])) - 1)
+
+    def prefix(self, part: Part, value: int, length: int) -> PacketSet:
+        """Packets whose field begins with the first `length` bits of `value`."""
+        width = len(self.variables[part])
+        mask = ((1 << length) - 1) << (width - length)
+        return self.bits(part, value & mask, mask)
+
+    def interval(self, part: Part, low: int, high: int) -> PacketSet:
+        """Packets with `low <= field <= high`."""
+        if low == high:
+            return self.equals(part, low)
+        key = (part, low, high)
+        found = self._intervals.get(key)
+        if found is None:
+            above = below = self.all
+            for bit, at in enumerate(reversed(self.variables[part])):
+                literal = self._bits[at]
+                above = literal & above if low >> bit & 1 else literal | above
+                below = ~literal | below if high >> bit & 1 else ~literal & below
+            found = self._intervals[key] = above & below
+        return found
+
+    def inside(self, part: Part, intervals: Iterable[tuple[int, int]]) -> PacketSet:
+        """Packets whose field lies in one of the intervals."""
+        return self.union([self.interval(part, low, high) for low, high in intervals])
+
+    def union(self, sets: Sequence[PacketSet]) -> PacketSet:
+        """Packets of any of them."""
+        layer = list(sets) or [self.none]
+        # Pairwise, so that small sets are joined with small ones.
+        while len(layer) > 1:
+            pairs = [layer[at] | layer[at + 1] for at in range(0, len(layer) - 1, 2)]
+            layer = pairs + ([layer[-1]] if len(layer) % 2 else [])
+        return layer[0]
+
+    def oracle(self, key: Hashable, *, text: str, chance: float | None = None) -> PacketSet:
+        """The packets for which a question that headers cannot answer is answered yes. Equal keys, equal answers."""
+        found = self._oracles.get(key)
+        if found is None:
+            if not self._spare:
+                self._spare = list(reversed(self._manager.add_vars(SOME)))
+            variable = self._spare.pop()
+            found = self._oracles[key] = Oracle(variable, self._manager.var(variable), text, chance)
+        return found.yes
+
+    def forget(self, among: PacketSet, *parts: Part) -> PacketSet:
+        """The set without regard to some fields."""
+        chosen = frozenset(parts)
+        group = self._groups.get(chosen)
+        if group is None:
+            bits = [self._bits[at] for part in sorted(chosen) for at in self.variables[part]]
+            group = self._groups[chosen] = reduce(lambda one, other: one & other, bits, self.all)
+        return among.exists(group)
+
+    def only(self, among: PacketSet, *parts: Part) -> PacketSet:
+        """The set with regard to these fields alone, for some answer of every oracle."""
+        rest = [part for part in self.variables if part not in parts]
+        return self.forget(self.possible(among), *rest)
+
+    def oracles_of(self, among: PacketSet) -> "list[Oracle]":
+        """The questions that membership depends on, in the order in which they were asked."""
+        by_variable = {oracle.variable: oracle for oracle in self._oracles.values()}
+        seen: set[PacketSet] = set()
+        found: set[int] = set()
+        todo = [among]
+        while todo:
+            here = todo.pop()
+            variable = here.node_var()
+            if variable is None or here in seen or ~here in seen:
+                continue
+            seen.add(here)
+            if variable >= self.size:
+                found.add(variable)
+            pair = here.cofactors()
+            todo.extend(pair or ())
+        return [by_variable[variable] for variable in sorted(found)]
+
+    def possible(self, among: PacketSet, oracles: "Iterable[Oracle] | None" = None) -> PacketSet:
+        """Packets that belong to it for some answers (of all oracles, when none are given)."""
+        asked = self._oracles.values() if oracles is None else oracles
+        group = reduce(lambda one, other: one & other, [oracle.yes for oracle in asked], self.all)
+        return among.exists(group)
+
+    def certain(self, among: PacketSet, oracles: "Iterable[Oracle]") -> PacketSet:
+        """Packets that belong to it whatever is answered."""
+        return ~self.possible(~among, oracles)
+
+    def members(self, among: PacketSet, part: Part, values: Sequence[int]) -> list[int]:
+        """Those of the sorted values that some packet of the set has."""
+        projected = self.only(among, part)
+        variables = self.variables[part]
+        found: list[int] = []
+        width = len(variables)
+
+        def walk(here: PacketSet, depth: int, start: int, low: int, high: int) -> None:
+            if low == high or not here.satisfiable():
+                return
+            if here.valid():
+                found.extend(values[low:high])
+                return
+            middle = start + (1 << (width - depth - 1))
+            split = bisect_left(values, middle, low, high)
+            pair = here.cofactors() if here.node_var() == variables[depth] else (here, here)
+            if pair is None:  # pragma: no cover
+                return
+            walk(pair[1], depth + 1, start, low, split)
+            walk(pair[0], depth + 1, middle, split, high)
+
+        walk(projected, 0, 0, 0, len(values))
+        return found
+
+    def share(self, among: PacketSet) -> float:
+        """Part of all headers that belongs to it."""
+        return self.possible(among).sat_count_float(self.size) / 2.0**self.size
+
+    def count(self, among: PacketSet, *parts: Part) -> int:
+        """Number of different values of the fields together."""
+        wide = sum(len(self.variables[part]) for part in parts)
+        every = self._manager.num_vars()
+        return self.only(among, *parts).sat_count(every) >> (every - wide)
+
+    def pick(self, among: PacketSet) -> dict[Part, int]:
+        """One member, as small as it can be had cheaply."""
+        cube = among.pick_cube()
+        if cube is None:
+            raise ValueError("an empty set has no member")
+        return {
+            part: sum(1 << bit for bit, at in enumerate(reversed(variables)) if cube[at])
+            for part, variables in self.variables.items()
+        }
+
+    def collect(self) -> None:
+        """Free what is no longer held. The library does not do it by itself when it is full."""
+        self._manager.gc()
+
+    @property
+    def held(self) -> int:
+        """Nodes in memory."""
+        return self._manager.approx_num_inner_nodes()
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """A question that a header does not answer, as a variable."""
+
+    variable: int
+    yes: PacketSet = field(repr=False)
+    text: str
+    chance: float | None = None
+    """How often it is yes, for a draw; None for what is not known."""
+
+
+OutOfNodes = DDMemoryError
+"""What the library raises when it is full."""

@@ -1,0 +1,201 @@
+"""Where a packet that came by a link goes: the checks of its addresses, the lookup, and the way back to its source.
+
+net/ipv4/route.c, ip_route_input_slow() and __mkroute_input(); net/ipv4/fib_frontend.c, fib_validate_source().
+"""
+
+from dataclasses import replace
+
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.form import End, Form, lost, silent
+from planner.dataplane.symbolic.routing import Query, Routing, Way
+from planner.dataplane.symbolic.view import View
+from planner.models.flow import Disposition
+
+Steps = list[tuple[PacketSet, Form | End]]
+DECREMENT = bytes([0, *range(255)])
+"""ip_forward() takes one off before the FORWARD hook."""
+
+
+class Arrival:
+    """The routing decision of one side, for packets that came by a link."""
+
+    def __init__(self, space: Space, view: View, routing: Routing) -> None:
+        self.space = space
+        self.view = view
+        self.routing = routing
+        names = sorted(view.codes)
+        # IN_DEV_RPFILTER: the larger of `all` and the link's own value; 1 is strict, 2 loose.
+        both = {name: (view.knob("all", "rp_filter"), view.knob(name, "rp_filter")) for name in names}
+        strict = {name: None if None in pair else max(pair) for name, pair in both.items()}  # type: ignore[type-var]
+        filtered = view.came_where(
+            "rp_filter", {name: None if value is None else value > 0 for name, value in strict.items()}
+        )
+        self.unfiltered = view.came_by(set(names)) & ~filtered
+        self.strict = filtered & view.came_where(
+            "strict rp_filter", {name: None if value is None else value == 1 for name, value in strict.items()}
+        )
+        self.accepts_local = self._on(names, "accept_local")
+        self.with_mark = self._on(names, "src_valid_mark")
+        self.redirects = {name: view.either(name, "send_redirects") for name in names}
+        self.loopback_allowed = self._on(names, "route_localnet")
+        self.by_broadcast = self._on(names, "bc_forwarding")
+        own = {name: view.knob(name, "forwarding") for name in names}
+        self.forwards = view.came_where(
+            "forwarding", {name: None if value is None else bool(value) for name, value in own.items()}
+        )
+        self.bare = view.came_by({name for name in names if not view.addresses.get(name)})
+
+    def _on(self, names: list[str], knob: str) -> PacketSet:
+        return self.view.came_where(knob, {name: self.view.either(name, knob) for name in names})
+
+    def decide(self, where: PacketSet, form: Form) -> Steps:
+        """Every packet: on to INPUT or FORWARD, or how it ends."""
+        found: Steps = []
+        where = self._martians(where, form, found)
+        query = Query(
+            destination=Part.DESTINATION if form.destination is None else form.destination,
+            source=Part.SOURCE, iif=None, mark=form.mark, mark_unknown=form.mark_unknown, tos=form.tos,
+            destination_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
+        )  # fmt: skip
+        for part, way in self.routing.lookup(where, query):
+            self._take(part, way, form, found)
+        return [(part, step) for part, step in found if part.satisfiable()]
+
+    def _martians(self, where: PacketSet, form: Form, found: Steps) -> PacketSet:
+        """Addresses that no lookup is made for."""
+        space = self.space
+        loopback = space.prefix(Part.SOURCE, 127 << 24, 8)
+        bad = space.prefix(Part.SOURCE, 0xE0000000, 4) | space.equals(Part.SOURCE, 0xFFFFFFFF)
+        bad = bad | space.prefix(Part.SOURCE, 0, 8)
+        to_loopback = _destined(space, form, 127 << 24, 8)
+        bad = bad | _destined(space, form, 0, 8) | ((to_loopback | loopback) & ~self.loopback_allowed)
+        found.append((where & bad, silent(Disposition.MARTIAN, "source or destination is not taken there")))
+        return where & ~bad
+
+    def _take(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
+        match way.kind:
+            case "local" | "broadcast":
+                forwarded = where & self.by_broadcast if way.kind == "broadcast" else self.space.none
+                if forwarded.satisfiable():
+                    found.append((forwarded, lost(form, "forwarding of broadcasts (bc_forwarding)")))
+                    where = where & ~forwarded
+                passed = self._validate(where, form, "", found)
+                found.append((passed, replace(form, stage="input mangle")))
+            case "unknown":
+                found.append((where, lost(form, way.doubt)))
+            case "unicast":
+                refused = where & ~self.forwards
+                found.append((refused, silent(Disposition.NO_FORWARDING, "forwarding is off where it came in")))
+                self._forward(where & self.forwards, way, form, found)
+            case "none":
+                self._error(where, Disposition.NO_ROUTE, "net-unreachable", way, found)
+            case "blackhole":
+                self._error(where, Disposition.BLACKHOLE, "", way, found)
+            case "net-unreachable" | "host-unreachable" | "admin-prohibited":
+                self._error(where, Disposition.UNREACHABLE, way.kind, way, found)
+            case _:
+                found.append((where, silent(Disposition.MARTIAN, f"route type {way.kind}")))
+
+    def _error(self, where: PacketSet, end: Disposition, kind: str, way: Way, found: Steps) -> None:
+        # ip_error(): without forwarding the sender is told nothing.
+        found.append((where & self.forwards, silent(end, way.text, kind=kind)))
+        found.append((where & ~self.forwards, silent(end, way.text)))
+
+    def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
+        for part, link, hop in legs_of(self.space, where, way, form):
+            passed = self._validate(part, form, link, found)
+            few = _expiring(self.space, form)
+            found.append((passed & few, silent(Disposition.EXPIRED, "hop limit", kind="ttl-exceeded")))
+            less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
+            found.append(
+                (passed & ~few, replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less))
+            )
+
+    def _validate(self, where: PacketSet, form: Form, link: str, found: Steps) -> PacketSet:
+        """Packets whose source is plausible; the others are dropped."""
+        space, view = self.space, self.view
+        back = view.came_where("send_redirects", {link: self.redirects[link]} if link in self.redirects else {})
+        simple = where & self.unfiltered & ~back
+        passed = simple & self.accepts_local
+        if not view.custom_rules:
+            checked = simple & ~self.accepts_local
+            found.append((checked & view.own, silent(Disposition.MARTIAN, "the source is an own address")))
+            passed = passed | (checked & ~view.own)
+            simple = space.none
+        else:
+            simple = simple & ~self.accepts_local
+        full = simple | (where & ~(self.unfiltered & ~back))
+        for marked, mark, unknown in (
+            (full & self.with_mark, form.mark, form.mark_unknown),
+            (full & ~self.with_mark, 0, 0),
+        ):
+            if not marked.satisfiable():
+                continue
+            # __fib_validate_source(): the egress link plays the ingress; source and destination change places.
+            query = Query(
+                destination=Part.SOURCE,
+                source=Part.DESTINATION if form.destination is None else form.destination,
+                iif=link or "lo", mark=mark, mark_unknown=unknown, tos=form.tos,
+                destination_port=Part.SOURCE_PORT,
+                source_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
+            )  # fmt: skip
+            for part, way in self.routing.lookup(marked, query):
+                passed = passed | self._back(part, way, form, found)
+        return passed
+
+    def _back(self, where: PacketSet, way: Way, form: Form, found: Steps) -> PacketSet:
+        """Judged by the one way back."""
+        filtered = silent(Disposition.RP_FILTER, f"the way back: {way.text or 'none'}")
+        match way.kind:
+            case "unicast" | "local":
+                if way.kind == "local":
+                    own = where & ~self.accepts_local
+                    found.append((own, silent(Disposition.MARTIAN, "the source is an own address")))
+                    where = where & self.accepts_local
+                fitting = where & self.view.came_by({link for link, _, _ in way.legs})
+                rest = where & ~fitting
+                bad = rest & ((self.bare & ~self.unfiltered) | (~self.bare & self.strict))
+                found.append((bad, filtered))
+                return fitting | (rest & ~bad)
+            case "unknown":
+                found.append((where, lost(form, way.doubt)))
+                return self.space.none
+            case "broadcast" | "multicast" | "anycast":
+                found.append((where, silent(Disposition.MARTIAN, f"the source is a {way.kind} address")))
+                return self.space.none
+            case _:
+                found.append((where & ~self.unfiltered, filtered))
+                return where & self.unfiltered
+
+
+def legs_of(space: Space, where: PacketSet, way: Way, form: Form) -> list[tuple[PacketSet, str, str]]:
+    """One for each next hop. Which one of several a flow takes hangs on a hash with an unknown seed."""
+    if not way.legs:
+        return [(where, "", "")]
+    found: list[tuple[PacketSet, str, str]] = []
+    weight = sum(leg[2] for leg in way.legs)
+    for at, (link, hop, own) in enumerate(way.legs):
+        part = where
+        if at < len(way.legs) - 1:
+            part = part & space.oracle(
+                ("leg", way, at, form.destination, form.destination_port, form.stage),
+                text=f"{way.text}: next hop {hop or link}", chance=own / weight,
+            )  # fmt: skip
+        weight -= own
+        where = where & ~part
+        found.append((part, link, hop))
+    return found
+
+
+def _destined(space: Space, form: Form, value: int, length: int) -> PacketSet:
+    if form.destination is None:
+        return space.prefix(Part.DESTINATION, value, length)
+    return space.all if form.destination >> (32 - length) == value >> (32 - length) else space.none
+
+
+def _expiring(space: Space, form: Form) -> PacketSet:
+    if form.hop_limit is None:
+        return space.interval(Part.HOP_LIMIT, 0, 1)
+    now = form.hop_limit
+    return space.inside(Part.HOP_LIMIT, ((old, old) for old in range(256) if now[old] <= 1))

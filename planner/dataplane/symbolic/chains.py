@@ -1,0 +1,219 @@
+"""A table's rules as packets walk them: all packets of all forms together, rule after rule."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import IPv4Address
+
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import BudgetExceededError, PacketSet, Space
+from planner.dataplane.symbolic.effects import Effects
+from planner.dataplane.symbolic.form import End, Form, lost, silent
+from planner.dataplane.symbolic.match import Matcher, Place
+from planner.models.flow import Disposition
+from planner.models.ruleset import Table
+from planner.netfilter.effect import (
+    Accept,
+    Dnat,
+    Drop,
+    Goto,
+    Jump,
+    Masquerade,
+    Netmap,
+    OpaqueTarget,
+    Queue,
+    Redirect,
+    Reject,
+    Return,
+    Snat,
+)
+from planner.netfilter.lower import Lowered, lower_text
+
+LARGE = 16
+"""A chain with more rules is indexed by destination."""
+SINGLE = re.compile(r"(?:(?:! )?-s \S+ )?-d (\d+\.\d+\.\d+\.\d+)/32 ")
+DEEPEST = 64
+
+Arrivals = dict[Form, PacketSet]
+
+
+class Chain:
+    """One chain's rules, those of single destinations found by address."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        self.rules = rules
+        self._by_address: dict[int, list[int]] | None = None
+        self._sorted: list[int] = []
+        self._others: list[int] = []
+        self._occurrences: dict[str, list[int]] | None = None
+
+    def candidates(self, space: Space, arrivals: Arrivals) -> Sequence[int]:
+        """Positions of the rules that some of the packets may meet, in order."""
+        if len(self.rules) <= LARGE:
+            return range(len(self.rules))
+        if self._by_address is None:
+            self._index()
+        found = set(self._others)
+        by_address = self._by_address or {}
+        symbolic = [where for form, where in arrivals.items() if form.destination is None]
+        for form in arrivals:
+            if form.destination is not None:
+                found.update(by_address.get(form.destination, ()))
+        if symbolic:
+            for address in space.members(space.union(symbolic), Part.DESTINATION, self._sorted):
+                found.update(by_address[address])
+        return sorted(found)
+
+    def _index(self) -> None:
+        by_address: dict[int, list[int]] = {}
+        for at, text in enumerate(self.rules):
+            single = SINGLE.match(text)
+            if single:
+                by_address.setdefault(int(IPv4Address(single.group(1))), []).append(at)
+            else:
+                self._others.append(at)
+        self._by_address = by_address
+        self._sorted = sorted(by_address)
+
+    def occurrence(self, at: int) -> int:
+        """How many rules before this one have the same text."""
+        if self._occurrences is None:
+            self._occurrences = {}
+            for number, text in enumerate(self.rules):
+                self._occurrences.setdefault(text, []).append(number)
+        same = self._occurrences[self.rules[at]]
+        return same.index(at) if len(same) > 1 else 0
+
+
+@lru_cache(maxsize=65536)
+def chain_of(rules: tuple[str, ...]) -> Chain:
+    """Both sides share what they have in common."""
+    return Chain(rules)
+
+
+@dataclass(slots=True)
+class Budget:
+    """How much work is left."""
+
+    visits: int = 20_000_000
+
+    def spend(self, visits: int) -> None:
+        """Raises when nothing is left."""
+        self.visits -= visits
+        if self.visits < 0:
+            raise BudgetExceededError("more rules to look at than one analysis may")
+
+
+@dataclass(slots=True)
+class Walk:
+    """One pass of packets through one base chain."""
+
+    space: Space
+    matcher: Matcher
+    effects: Effects
+    budget: Budget
+    table: Table
+    place: Place
+    accepted: Arrivals = field(default_factory=dict)
+    ended: dict[End, PacketSet] = field(default_factory=dict)
+
+    def base(self, arrivals: Arrivals) -> None:
+        """From the first rule to the policy."""
+        chain = self.place.hook.upper()
+        if chain not in self.table.chains:
+            join(self.accepted, arrivals.items())
+            return
+        left = self._push(chain, arrivals, (), 0)
+        policy = self.table.policies.get(chain, "ACCEPT")
+        if policy == "DROP":
+            end = silent(Disposition.DROPPED, f"policy of {self.table.name} {chain}")
+            for where in left.values():
+                _join_end(self.ended, end, where)
+        else:
+            join(self.accepted, left.items())
+
+    def _push(
+        self, name: str, arrivals: Arrivals, path: tuple[tuple[str, str, int], ...], depth: int
+    ) -> Arrivals:
+        """Packets through a chain; what comes back to the caller."""
+        returned: Arrivals = {}
+        if name not in self.table.chains or depth > DEEPEST:
+            for form, where in arrivals.items():
+                self._end(lost(form, f"chain {name} of table {self.table.name} is not there"), where)
+            return returned
+        chain = chain_of(self.table.chains[name])
+        for at in chain.candidates(self.space, arrivals):
+            if not arrivals:
+                break
+            text = chain.rules[at]
+            rule = lower_text(text, "ip")
+            here = (*path, (name, text, chain.occurrence(at)))
+            place = Place(self.place.hook, self.place.table, here)
+            hits: Arrivals = {}
+            self.budget.spend(len(arrivals))
+            for form, where in arrivals.items():
+                hit = self.matcher.hit(where, form, rule.conditions, place)
+                if hit.satisfiable():
+                    hits[form] = hit
+            if not hits:
+                continue
+            rest: Arrivals = {}
+            for form, where in arrivals.items():
+                missed = where & ~hits[form] if form in hits else where
+                if missed.satisfiable():
+                    rest[form] = missed
+            arrivals = rest
+            self._act(rule, hits, place, returned, arrivals, depth)
+        join(returned, arrivals.items())
+        return returned
+
+    def _act(
+        self, rule: Lowered, hits: Arrivals, place: Place, returned: Arrivals, onward: Arrivals, depth: int
+    ) -> None:
+        """What the target does to the packets that met the rule."""
+        text = place.path[-1][1]
+        match rule.effect:
+            case Accept():
+                join(self.accepted, hits.items())
+            case Drop():
+                for where in hits.values():
+                    self._end(silent(Disposition.DROPPED, text), where)
+            case Reject(kind=kind):
+                for where in hits.values():
+                    self._end(silent(Disposition.REJECTED, text, kind=kind), where)
+            case Queue() | OpaqueTarget():
+                for form, where in hits.items():
+                    self._end(lost(form, text), where)
+            case Return():
+                join(returned, hits.items())
+            case Jump(chain=target):
+                join(onward, self._push(target, hits, place.path, depth + 1).items())
+            case Goto(chain=target):
+                join(returned, self._push(target, hits, place.path, depth + 1).items())
+            case Dnat() | Snat() | Masquerade() | Redirect() | Netmap() as effect:
+                for form, where in hits.items():
+                    for part, step in self.effects.translate(effect, where, form, place, text):
+                        if isinstance(step, End):
+                            self._end(step, part)
+                        else:
+                            join(self.accepted, ((step, part),))
+            case effect:
+                for form, where in hits.items():
+                    for part, changed in self.effects.change(effect, where, form):
+                        join(onward, ((changed, part),))
+
+    def _end(self, end: End, where: PacketSet) -> None:
+        _join_end(self.ended, end, where)
+
+
+def join(into: Arrivals, more: Iterable[tuple[Form, PacketSet]]) -> None:
+    """Packets of equal form belong together: without this their number explodes behind every jump."""
+    for form, where in more:
+        if where.satisfiable():
+            into[form] = into[form] | where if form in into else where
+
+
+def _join_end(into: dict[End, PacketSet], end: End, where: PacketSet) -> None:
+    if where.satisfiable():
+        into[end] = into[end] | where if end in into else where

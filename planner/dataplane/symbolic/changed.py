@@ -1,0 +1,162 @@
+"""What differs between two states, as far as it can move a packet: stages, rules, prefixes, links."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from planner.dataplane.symbolic.side import ROUTING_STAGES, TABLE_STAGES
+from planner.dataplane.symbolic.view import BACKENDS, View
+from planner.models.ruleset import Table
+from planner.sysctls.names import link_key
+
+PER_LINK = frozenset(
+    {"rp_filter", "accept_local", "src_valid_mark", "route_localnet", "forwarding", "bc_forwarding", "send_redirects"}
+)
+"""Knobs of the link that a packet came by."""
+FOR_ALL = PER_LINK | {"ignore_routes_with_linkdown"}
+HASHED = frozenset({"net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_fields"})
+EMPTY = Table(name="")
+
+RuleAt = tuple[str, str, int]
+"""Table, chain, position."""
+
+
+@dataclass(slots=True)
+class Changed:
+    """What to look at."""
+
+    stages: set[str] = field(default_factory=set)
+    everything: bool = False
+    """Which packets it touches cannot be said from the change alone."""
+    rules: list[tuple[int, str, RuleAt]] = field(default_factory=list)
+    """Side (0 before, 1 after), backend, and the rule."""
+    prefixes: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+    doubts: list[str] = field(default_factory=list)
+
+
+def changes(before: View, after: View) -> Changed:
+    """Every difference that can move a packet of IPv4."""
+    found = Changed()
+    _tables(before, after, found)
+    _routing(before, after, found)
+    _sysctls(before, after, found)
+    old, new = before.state, after.state
+    if old.ipsets != new.ipsets:
+        found.stages |= TABLE_STAGES
+        names = {one.name for one in {*old.ipsets} ^ {*new.ipsets}}
+        for number, view in enumerate((before, after)):
+            for backend, table in _all_tables(view):
+                for chain, rules in table.chains.items():
+                    for at, text in enumerate(rules):
+                        if "--match-set" in text and any(f"--match-set {name} " in text for name in names):
+                            found.rules.append((number, backend, (table.name, chain, at)))
+        if any(one.type.startswith("list:") for one in (*old.ipsets, *new.ipsets)):
+            found.everything = True
+    if before.tracked != after.tracked:
+        found.stages |= {stage for stage in TABLE_STAGES if stage.endswith("nat")}
+        found.everything = True
+    if old.links != new.links:
+        found.stages |= TABLE_STAGES | ROUTING_STAGES
+        found.everything = True
+    return found
+
+
+def _all_tables(view: View) -> Iterator[tuple[str, Table]]:
+    for name in ("raw", "mangle", "nat", "filter", "security"):
+        yield from view.tables(name)
+
+
+def _tables(before: View, after: View, found: Changed) -> None:
+    for name in ("raw", "mangle", "nat", "filter", "security"):
+        old, new = dict(before.tables(name)), dict(after.tables(name))
+        for backend in BACKENDS:
+            one, other = old.get(backend, EMPTY), new.get(backend, EMPTY)
+            if one is other or (one.chains == other.chains and one.policies == other.policies):
+                continue
+            found.stages |= {stage for stage in TABLE_STAGES if stage.endswith(f" {name}")}
+            for chain in {**one.policies, **other.policies}:
+                if one.policies.get(chain, "ACCEPT") != other.policies.get(chain, "ACCEPT"):
+                    found.everything = True
+            _chains(name, backend, one, other, found)
+
+
+def _chains(name: str, backend: str, one: Table, other: Table, found: Changed) -> None:
+    for chain in {**one.chains, **other.chains}:
+        mine, theirs = one.chains.get(chain), other.chains.get(chain)
+        if mine is theirs or mine == theirs:
+            continue
+        if mine is None or theirs is None:
+            # Jumps to a chain that is not there, or no longer: what calls it counts.
+            callers = ((0, one), (1, other))
+            for number, table in callers:
+                for where, rules in table.chains.items():
+                    for at, text in enumerate(rules):
+                        if text.endswith((f"-j {chain}", f"-g {chain}")):
+                            found.rules.append((number, backend, (name, where, at)))
+        old, new = mine or (), theirs or ()
+        same = 0
+        while same < min(len(old), len(new)) and old[same] == new[same]:
+            same += 1
+        tail = 0
+        while tail < min(len(old), len(new)) - same and old[-1 - tail] == new[-1 - tail]:
+            tail += 1
+        # What lies between the common beginning and the common end, so that a mere order counts too.
+        found.rules.extend((0, backend, (name, chain, at)) for at in range(same, len(old) - tail))
+        found.rules.extend((1, backend, (name, chain, at)) for at in range(same, len(new) - tail))
+
+
+def _routing(before: View, after: View, found: Changed) -> None:
+    old, new = before.state, after.state
+    if before.rules != after.rules or old.nexthop_objects != new.nexthop_objects:
+        found.stages |= ROUTING_STAGES
+        found.everything = True
+    if before.custom_rules != after.custom_rules:
+        found.stages |= ROUTING_STAGES
+        found.everything = True
+    if old.routes == new.routes and before.local_routes == after.local_routes:
+        return
+    mine, theirs = _by_prefix(before), _by_prefix(after)
+    for key in {**mine, **theirs}:
+        if mine.get(key) != theirs.get(key):
+            found.prefixes.add(key[1])
+            found.stages |= ROUTING_STAGES
+            if key[0] == "255":
+                found.stages |= TABLE_STAGES
+
+
+def _by_prefix(view: View) -> dict[tuple[str, str], list[object]]:
+    routes: dict[tuple[str, str], list[object]] = {}
+    for route in view.state.routes:
+        if route.family == "ip" and route.table != "255":
+            routes.setdefault((route.table, route.prefix), []).append(route)
+    for route in view.local_routes:
+        routes.setdefault(("255", route.prefix), []).append(route)
+    return routes
+
+
+def _sysctls(before: View, after: View, found: Changed) -> None:
+    old, new = before.state.sysctls, after.state.sysctls
+    if old is new:
+        return
+    for key in sorted({key for key, _ in old.items() ^ new.items()}):
+        if key in HASHED:
+            if any(len(route.nexthops) > 1 for route in (*before.state.routes, *after.state.routes)):
+                found.doubts.append(f"{key}: which of several next hops a flow takes is not computed")
+        elif key == "net.bridge.bridge-nf-call-iptables":
+            found.stages |= TABLE_STAGES
+            found.everything = True
+            if any(link.kind == "bridge" for link in (*before.state.links, *after.state.links)):
+                found.doubts.append(f"{key}: packets that cross a bridge are not analysed")
+        parts = link_key(key)
+        if parts is None or parts.family != "ipv4" or parts.group != "conf":
+            continue
+        if parts.link == "all" and parts.knob in FOR_ALL:
+            found.stages |= ROUTING_STAGES
+            # `all.forwarding` is only a name for writing every link's own.
+            found.everything |= parts.knob != "forwarding"
+        elif parts.knob in PER_LINK and parts.link != "default":
+            found.stages |= ROUTING_STAGES
+            found.links.add(parts.link)
+        elif parts.knob == "ignore_routes_with_linkdown" and parts.link != "default":
+            found.stages |= ROUTING_STAGES
+            found.everything = True

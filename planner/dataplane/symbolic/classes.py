@@ -1,0 +1,221 @@
+"""From pairs of ends to classes of packets that people can read."""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network
+
+from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.packets.witness import Box, boxes, witness
+from planner.dataplane.symbolic.form import End
+from planner.dataplane.symbolic.lockstep import Ends
+from planner.models.comparison import Ending, Exactness, PacketClass
+from planner.models.flow import Disposition, Entry, Flow
+
+PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
+SHOWN = 6
+"""Boxes of a class."""
+ASKED = 12
+"""Open questions named for a class."""
+Group = tuple[object, ...]
+
+
+def differing(space: Space, before: End, after: End, where: PacketSet) -> PacketSet:
+    """Those packets of a set whose two ends can be told apart: a value that stands there already is no rewrite."""
+    if before == after:
+        return space.none
+    same = space.all
+    for part, one, other in (
+        (Part.DESTINATION, _pair(before.destination), _pair(after.destination)),
+        (Part.DESTINATION_PORT, _pair(before.destination_port), _pair(after.destination_port)),
+        (Part.SOURCE, before.source, after.source),
+        (Part.SOURCE_PORT, before.source_ports, after.source_ports),
+    ):
+        same = same & _same_value(space, part, one, other)
+    for part, mine, theirs in (
+        (Part.TOS, before.tos, after.tos), (Part.HOP_LIMIT, before.hop_limit, after.hop_limit)
+    ):  # fmt: skip
+        if mine != theirs:
+            kept = [
+                old for old in range(256) if (mine[old] if mine else old) == (theirs[old] if theirs else old)
+            ]
+            same = same & space.inside(part, ((old, old) for old in kept))
+    plain = ("disposition", "link", "reject_kind", "doubt", "at")
+    if any(getattr(before, name) != getattr(after, name) for name in plain):
+        return where
+    if before.hop != after.hop:
+        # A next hop that is the destination itself may be written either way.
+        hop, end = (before.hop, after) if before.hop else (after.hop, before)
+        if (before.hop and after.hop) or not _is_address(hop):
+            return where
+        same = same & _same_value(space, Part.DESTINATION, _pair(int(IPv4Address(hop))), _pair(end.destination))
+    return where & ~same
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _pair(value: int | None) -> tuple[int, int] | None:
+    return None if value is None else (value, value)
+
+
+def _same_value(
+    space: Space, part: Part, one: tuple[int, int] | None, other: tuple[int, int] | None
+) -> PacketSet:
+    if one == other:
+        return space.all
+    if one is not None and other is not None:
+        return space.none
+    value = one or other or (0, 1)
+    return space.equals(part, value[0]) if value[0] == value[1] else space.none
+
+
+def classes_of(
+    space: Space, ends: Ends, names: Sequence[str], wishes: Sequence[PacketSet], open_ends: "OpenEnds"
+) -> list[PacketClass]:
+    """The classes of one entry, the largest first."""
+    groups: dict[Group, list[tuple[End, End, PacketSet]]] = {}
+    for (before, after), where in ends.items():
+        apart = where if before == after and open_ends(before) else differing(space, before, after, where)
+        if apart.satisfiable():
+            groups.setdefault(_group(before, after), []).append((before, after, apart))
+    found = [_class(space, members, names, wishes) for members in groups.values()]
+    return sorted(found, key=lambda one: (-one.share, str(one.before), str(one.after), str(one.witness)))
+
+
+def _group(before: End, after: End) -> Group:
+    return tuple(
+        (
+            end.disposition, end.link, end.reject_kind, end.doubt, end.destination is None,
+            end.source if end.source is None or end.source[0] == end.source[1] else "range",
+        )
+        for end in (before, after)
+    )  # fmt: skip
+
+
+def _class(
+    space: Space, members: list[tuple[End, End, PacketSet]], names: Sequence[str], wishes: Sequence[PacketSet]
+) -> PacketClass:
+    every = space.union([where for _, _, where in members])
+    asked = space.oracles_of(every)
+    unknown = [oracle for oracle in asked if oracle.chance is None]
+    certain = space.certain(every, unknown)
+    lost = [end.doubt for pair in members for end in pair[:2] if end.disposition is Disposition.UNKNOWN]
+    exactness = Exactness.EXACT
+    if lost or not certain.satisfiable():
+        exactness = Exactness.UNKNOWN
+    elif certain != space.possible(every, unknown):
+        exactness = Exactness.OVER_APPROXIMATED
+    among = certain if certain.satisfiable() else every
+    one = witness(space, among, wishes)
+    header = space.all
+    for part, value in one.items():
+        header = header & space.equals(part, value)
+    before, after, _ = next(
+        (pair for pair in members if (pair[2] & among & header).satisfiable()), members[0]
+    )
+    because = list(dict.fromkeys([*lost, *(oracle.text for oracle in unknown)]))
+    if exactness is Exactness.EXACT:
+        because = []
+    shown = list(boxes(space, every, SHOWN + 1, BOX_PARTS))
+    texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
+    return PacketClass(
+        before=ending(before), after=ending(after), witness=flow_of(one, names), exactness=exactness,
+        because=tuple(because[:ASKED]),
+        chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
+        packets=tuple(texts), share=space.share(every),
+    )  # fmt: skip
+
+
+def ending(end: End) -> Ending:
+    """For people."""
+    destination = "" if end.destination is None else str(IPv4Address(end.destination))
+    if end.destination_port is not None:
+        destination += f":{end.destination_port}"
+    source = ""
+    if end.source is not None:
+        low, high = (str(IPv4Address(one)) for one in end.source)
+        source = low if low == high else f"{low}-{high}"
+    return Ending(
+        disposition=end.disposition, link=end.link, next_hop=end.hop, destination=destination, source=source,
+        reject_kind=end.reject_kind, reason=end.reason or end.doubt,
+    )  # fmt: skip
+
+
+def flow_of(one: dict[Part, int], names: Sequence[str]) -> Flow:
+    """A member as a noun."""
+    protocol = one[Part.PROTOCOL]
+    ported = protocol in WITH_PORTS
+    local = one[Part.IN_LINK] == 0
+    return Flow(
+        protocol=protocol,
+        source=str(IPv4Address(one[Part.SOURCE])),
+        destination=str(IPv4Address(one[Part.DESTINATION])),
+        source_port=one[Part.SOURCE_PORT] if ported else 0,
+        destination_port=one[Part.DESTINATION_PORT] if ported else 0,
+        icmp_type=one[Part.ICMP_TYPE],
+        icmp_code=one[Part.ICMP_CODE],
+        tcp_flags=one[Part.TCP_FLAGS],
+        hop_limit=one[Part.HOP_LIMIT],
+        tos=one[Part.TOS],
+        length=one[Part.LENGTH],
+        source_mac="" if local else one[Part.SOURCE_MAC].to_bytes(6, "big").hex(":"),
+        state=STATES[one[Part.STATE]],
+        entry=Entry(link="" if local else names[one[Part.IN_LINK]], user=one[Part.USER] if local else None),
+    )
+
+
+BOX_PARTS = (
+    Part.STATE, Part.IN_LINK, Part.SOURCE, Part.DESTINATION, Part.PROTOCOL, Part.DESTINATION_PORT, Part.SOURCE_PORT,
+)  # fmt: skip
+
+
+def box_text(space: Space, box: Box, names: Sequence[str]) -> str:
+    """`tcp from 10.0.0.0/8 to 10.96.0.10 port 53 in eth0`."""
+    words: list[str] = []
+    if Part.PROTOCOL in box:
+        number, mask = box[Part.PROTOCOL]
+        words.append(PROTOCOLS.get(number, f"protocol {number}") if mask == 255 else _masked(number, mask, 8))
+    else:
+        words.append("any protocol")
+    for part, word in ((Part.SOURCE, "from"), (Part.DESTINATION, "to")):
+        if part in box:
+            value, mask = box[part]
+            words.append(f"{word} {IPv4Network((value, mask.bit_count()))}".removesuffix("/32"))
+    for part, word in ((Part.SOURCE_PORT, "source port"), (Part.DESTINATION_PORT, "port")):
+        if part in box:
+            low, mask = box[part]
+            high = low | (0xFFFF & ~mask)
+            words.append(f"{word} {low}" if low == high else f"{word} {low}-{high}")
+    if Part.IN_LINK in box:
+        value, mask = box[Part.IN_LINK]
+        whole = (1 << len(space.variables[Part.IN_LINK])) - 1
+        those = [name or "the node itself" for at, name in enumerate(names) if at & mask & whole == value]
+        words.append(f"in {', '.join(those[:4])}{' …' if len(those) > 4 else ''}")
+    if Part.STATE in box:
+        value, mask = box[Part.STATE]
+        words.append(", ".join(name for at, name in enumerate(STATES) if at & mask == value))
+    return " ".join(words)
+
+
+def _masked(value: int, mask: int, width: int) -> str:
+    return f"protocols {value}-{value | ((1 << width) - 1 & ~mask)}"
+
+
+class OpenEnds:
+    """Ends that are lost to sight alike on both sides, and yet may differ: a later stage is not the same."""
+
+    def __init__(self, order: Sequence[str], changed: Iterable[str]) -> None:
+        places = {stage: at for at, stage in enumerate(order)}
+        self._places = places
+        self._last = max((places[stage] for stage in changed if stage in places), default=-1)
+
+    def __call__(self, end: End) -> bool:
+        """Whether something after it changed."""
+        if end.disposition is not Disposition.UNKNOWN or end.at is None:
+            return False
+        return self._places[end.at.stage] <= self._last

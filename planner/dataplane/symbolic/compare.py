@@ -1,0 +1,129 @@
+"""The packets that two states of a node treat differently."""
+
+from collections.abc import Sequence
+
+from planner.dataplane.packets.layout import STATES, WIDTHS, Part
+from planner.dataplane.packets.space import BudgetExceededError, OutOfNodes, PacketSet, Space
+from planner.dataplane.symbolic.chains import Budget
+from planner.dataplane.symbolic.changed import Changed, changes
+from planner.dataplane.symbolic.classes import OpenEnds, classes_of
+from planner.dataplane.symbolic.lockstep import Ends, run
+from planner.dataplane.symbolic.region import Region
+from planner.dataplane.symbolic.scope import SCOPE, beyond, carriers
+from planner.dataplane.symbolic.side import INCOMING, LOCAL, Side
+from planner.dataplane.symbolic.view import View, net_of
+from planner.models.comparison import Comparison, PacketClass
+from planner.models.node import NodeState
+from planner.models.noun import Noun
+
+
+class Hint(Noun):
+    """What a witness should look like, if it can: every field that is given."""
+
+    source: str = ""
+    """Prefix."""
+    destination: str = ""
+    protocol: int | None = None
+    destination_port: int | None = None
+    link: str = ""
+
+
+USUAL = (
+    ((Part.STATE, STATES.index("NEW")),),
+    ((Part.PROTOCOL, 6),),
+    ((Part.PROTOCOL, 17),),
+    ((Part.PROTOCOL, 1),),
+    ((Part.TCP_FLAGS, 2),),
+    ((Part.ICMP_TYPE, 8),),
+    ((Part.ICMP_CODE, 0),),
+    ((Part.HOP_LIMIT, 64),),
+    ((Part.TOS, 0),),
+    ((Part.LENGTH, 60),),
+    ((Part.SOURCE_PORT, 40000),),
+    ((Part.DESTINATION_PORT, 443),),
+    ((Part.DESTINATION_PORT, 80),),
+    ((Part.DESTINATION_PORT, 53),),
+)
+"""A packet that people have seen."""
+
+
+class Analysis:
+    """Two states in one space."""
+
+    def __init__(self, before: NodeState, after: NodeState, *, budget: Budget | None = None) -> None:
+        self.names = ["", *carriers(before, after)]
+        self.space = Space(WIDTHS)
+        if len(self.names) >> WIDTHS[Part.IN_LINK]:
+            raise BudgetExceededError(f"{len(self.names)} links are more than can be told apart")
+        codes = {name: at for at, name in enumerate(self.names) if name}
+        self.views = View(self.space, before, codes), View(self.space, after, codes)
+        spent = budget or Budget()
+        self.changed: Changed = changes(*self.views)
+        self.sides = Side(self.space, self.views[0], spent), Side(self.space, self.views[1], spent)
+        if self.changed.stages & {"routing", "output routing"}:
+            self.sides[0].matcher.salt, self.sides[1].matcher.salt = "before", "after"
+
+    def region(self) -> PacketSet:
+        """Packets that the change can touch."""
+        return Region(self.space, self.views, self.changed).packets
+
+    def entries(self) -> tuple[tuple[tuple[str, ...], PacketSet], ...]:
+        """Ways in: the stages, and all packets that take them."""
+        space = self.space
+        states = space.interval(Part.STATE, 0, STATES.index("INVALID"))
+        unicast = ~(space.prefix(Part.DESTINATION, 0xE0000000, 4) | space.equals(Part.DESTINATION, 0xFFFFFFFF))
+        every = states & unicast
+        arriving = space.interval(Part.IN_LINK, 1, len(self.names) - 1) if len(self.names) > 1 else space.none
+        own = space.equals(Part.IN_LINK, 0) & self.views[0].own & self.views[1].own
+        return ((INCOMING, every & arriving), (LOCAL, every & own))
+
+    def ends(self, order: tuple[str, ...], where: PacketSet) -> Ends:
+        """Every packet of a set with both its ends."""
+        return run(self.space, self.sides, order, where, changed=self.changed.stages)
+
+    def wishes(self, hints: Sequence[Hint]) -> list[PacketSet]:
+        """What makes a witness readable, the most wanted first."""
+        space = self.space
+        found: list[PacketSet] = []
+        for hint in hints:
+            one = space.all
+            for part, prefix in ((Part.SOURCE, hint.source), (Part.DESTINATION, hint.destination)):
+                if prefix:
+                    net = net_of(prefix)
+                    one = one & space.prefix(part, net.value, net.length)
+            if hint.protocol is not None:
+                one = one & space.equals(Part.PROTOCOL, hint.protocol)
+            if hint.destination_port is not None:
+                one = one & space.equals(Part.DESTINATION_PORT, hint.destination_port)
+            if hint.link in self.names:
+                one = one & space.equals(Part.IN_LINK, self.names.index(hint.link)) if hint.link else one
+            found.append(one)
+        for wish in USUAL:
+            one = space.all
+            for part, value in wish:
+                one = one & space.equals(part, value)
+            found.append(one)
+        # Addresses that a reader takes for addresses of hosts.
+        found.append(~space.prefix(Part.SOURCE, 0, 8) & ~space.prefix(Part.SOURCE, 127 << 24, 8))
+        found.append(~space.prefix(Part.DESTINATION, 0, 8))
+        return found
+
+
+def compare(before: NodeState, after: NodeState, *, hints: Sequence[Hint] = ()) -> Comparison:
+    """Classes of packets that are treated differently. None, and nothing unknown, is a proof that there are none."""
+    unknown = list(beyond(before, after))
+    found: list[PacketClass] = []
+    try:
+        analysis = Analysis(before, after)
+        unknown.extend(analysis.changed.doubts)
+        region = analysis.region()
+        wishes = analysis.wishes(hints)
+        for order, entry in analysis.entries():
+            where = entry & region
+            if where.satisfiable():
+                ends = analysis.ends(order, where)
+                still_open = OpenEnds(order, analysis.changed.stages)
+                found += classes_of(analysis.space, ends, analysis.names, wishes, still_open)
+    except (BudgetExceededError, OutOfNodes) as error:
+        unknown.append(f"the analysis exceeded its budget: {error}")
+    return Comparison(classes=tuple(found), unknown=tuple(unknown), scope=SCOPE)

@@ -1,0 +1,66 @@
+"""Both sides at once: what is the same on both is done once, and only what differs is done twice."""
+
+from collections.abc import Collection, Sequence
+
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.chains import Arrivals
+from planner.dataplane.symbolic.form import End, Form
+from planner.dataplane.symbolic.side import Side, Step
+
+Pair = tuple[Step, Step]
+Ends = dict[tuple[End, End], PacketSet]
+MANY = 4_000_000
+"""Nodes in memory after which those that nobody holds are freed."""
+
+
+def run(
+    space: Space, sides: tuple[Side, Side], order: Sequence[str], start: PacketSet, *, changed: Collection[str]
+) -> Ends:
+    """Every packet of a set with its end before and after."""
+    # Sets of different pairs have no packet in common: what is not known is a variable of the set.
+    form = Form(stage=order[0])
+    pairs: dict[Pair, PacketSet] = {(form, form): start}
+    for stage in order:
+        if space.held > MANY:
+            space.collect()
+        joint: Arrivals = {}
+        left: dict[Pair, PacketSet] = {}
+        apart: list[tuple[Pair, PacketSet]] = []
+        for (before, after), where in pairs.items():
+            mine, theirs = _at(before, stage), _at(after, stage)
+            if mine and theirs and before == after and stage not in changed:
+                assert isinstance(before, Form)
+                joint[before] = where
+            elif mine or theirs:
+                apart.append(((before, after), where))
+            else:
+                left[before, after] = where
+        if joint:
+            for step, where in sides[0].step(stage, joint).items():
+                _add(left, (step, step), where)
+        for (before, after), where in apart:
+            for one, part in _step(sides[0], before, stage, where):
+                for other, both in _step(sides[1], after, stage, part):
+                    _add(left, (one, other), both)
+        pairs = left
+    ends: Ends = {}
+    for (before, after), where in pairs.items():
+        assert isinstance(before, End)
+        assert isinstance(after, End)
+        ends[before, after] = where
+    return ends
+
+
+def _at(step: Step, stage: str) -> bool:
+    return isinstance(step, Form) and step.stage == stage
+
+
+def _step(side: Side, step: Step, stage: str, where: PacketSet) -> list[tuple[Step, PacketSet]]:
+    if isinstance(step, Form) and step.stage == stage:
+        return list(side.step(stage, {step: where}).items())
+    return [(step, where)]
+
+
+def _add(into: dict[Pair, PacketSet], pair: Pair, where: PacketSet) -> None:
+    if where.satisfiable():
+        into[pair] = into[pair] | where if pair in into else where

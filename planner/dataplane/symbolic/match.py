@@ -1,0 +1,313 @@
+"""Conditions of rules as sets of packets, for packets that may have been rewritten on the way."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import assert_never
+
+from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.form import Form
+from planner.dataplane.symbolic.ipsets import element_set
+from planner.dataplane.symbolic.types import AddressTypes
+from planner.dataplane.symbolic.view import View
+from planner.netfilter.condition import (
+    AddressType,
+    AllOf,
+    Chance,
+    Condition,
+    ConnectionMarkIs,
+    CtStateIs,
+    Field,
+    FieldBits,
+    FieldIn,
+    InBridgePort,
+    InInterface,
+    InSet,
+    MarkIs,
+    Not,
+    OneOf,
+    Opaque,
+    OutBridgePort,
+    OutInterface,
+)
+
+PARTS = {
+    Field.PROTOCOL: Part.PROTOCOL, Field.SOURCE: Part.SOURCE, Field.DESTINATION: Part.DESTINATION,
+    Field.SOURCE_PORT: Part.SOURCE_PORT, Field.DESTINATION_PORT: Part.DESTINATION_PORT, Field.ICMP_TYPE: Part.ICMP_TYPE,
+    Field.ICMP_CODE: Part.ICMP_CODE, Field.TCP_FLAGS: Part.TCP_FLAGS, Field.TOS: Part.TOS, Field.HOP_LIMIT: Part.HOP_LIMIT,
+    Field.LENGTH: Part.LENGTH, Field.USER: Part.USER, Field.SOURCE_MAC: Part.SOURCE_MAC,
+}  # fmt: skip
+ASKED_FOR = {
+    Field.CT_ORIGINAL_SOURCE: Part.SOURCE, Field.CT_ORIGINAL_DESTINATION: Part.DESTINATION,
+    Field.CT_ORIGINAL_SOURCE_PORT: Part.SOURCE_PORT, Field.CT_ORIGINAL_DESTINATION_PORT: Part.DESTINATION_PORT,
+    Field.CT_PROTOCOL: Part.PROTOCOL,
+}  # fmt: skip
+"""What the entry of a new flow holds: the header as it came."""
+CONSTANT = {
+    Field.PACKET_TYPE: 0, Field.IS_BRIDGED: 0, Field.LEAVES_BY_BRIDGE: 0,
+}  # fmt: skip
+"""Of packets that are addressed to the node's own link layer address, and routed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a condition is looked at."""
+
+    hook: str
+    """`prerouting`, `input`, `forward`, `output`, `postrouting`."""
+    table: str
+    path: tuple[tuple[str, str, int], ...] = ()
+    """The jumps that led here, and the rule itself: chain, text, and which of its equals it is."""
+
+    @property
+    def before_tracking(self) -> bool:
+        """The raw table comes before conntrack (NF_IP_PRI_RAW < NF_IP_PRI_CONNTRACK)."""
+        return self.table == "raw"
+
+
+class Matcher:
+    """Answers for one side."""
+
+    def __init__(self, space: Space, view: View, types: AddressTypes) -> None:
+        self.space = space
+        self.view = view
+        self.types = types
+        self.ports = space.inside(Part.PROTOCOL, ((number, number) for number in WITH_PORTS))
+        self.states = {name: space.equals(Part.STATE, at) for at, name in enumerate(STATES)}
+        self.tracked = self.states["NEW"] | self.states["ESTABLISHED"] | self.states["RELATED"]
+        self._plain: dict[Condition, PacketSet] = {}
+        self._links: dict[str, PacketSet] = {}
+        self.salt: Hashable = ""
+        """What the answers to matches that look at routes depend on."""
+
+    def hit(
+        self, where: PacketSet, form: Form, conditions: tuple[Condition, ...], place: Place
+    ) -> PacketSet:
+        """Those packets of a set that meet every condition."""
+        for condition in conditions:
+            where = where & self.meets(condition, form, place)
+            if not where.satisfiable():
+                break
+        return where
+
+    def meets(self, condition: Condition, form: Form, place: Place) -> PacketSet:
+        """All packets that meet one condition, if they have the form."""
+        match condition:
+            case FieldIn() | FieldBits():
+                return self._field(condition, form, place)
+            case MarkIs(value=value, mask=mask):
+                return self._bits(value, mask, (form.mark, form.mark_unknown), "mark", form)
+            case ConnectionMarkIs(value=value, mask=mask):
+                return self._connection_mark(value, mask, form, place)
+            case CtStateIs(states=states):
+                return self._state(states, form, place)
+            case InInterface(pattern=pattern):
+                return self._came(pattern, form, place)
+            case OutInterface(pattern=pattern):
+                name = form.link if place.hook in {"forward", "output", "postrouting"} else ""
+                return self.space.all if fits(name, pattern) else self.space.none
+            case InBridgePort():
+                return self._bridged() & self._oracle(condition, form, str(condition))
+            case OutBridgePort():
+                return self.space.none
+            case InSet():
+                found = element_set(self.space, self.view.ipsets.get(condition.name), condition, form)
+                if found is None:
+                    what = self.view.ipsets.get(condition.name)
+                    return self._oracle((condition, what), form, f"-m set --match-set {condition.name}")
+                return found
+            case AddressType(side=side, types=types, limit=limit):
+                return self.types.are(side, types, limit, form, self._device(limit, form))
+            case Not(condition=inner):
+                return ~self.meets(inner, form, place)
+            case OneOf(conditions=parts):
+                return self.space.union([self.meets(part, form, place) for part in parts])
+            case AllOf(conditions=parts):
+                every = self.space.all
+                for part in parts:
+                    every = every & self.meets(part, form, place)
+                return every
+            case Chance(numerator=hits, denominator=whole):
+                if hits >= whole:
+                    return self.space.all
+                if hits <= 0:
+                    return self.space.none
+                text = place.path[-1][1] if place.path else "a draw"
+                return self.space.oracle(
+                    ("draw", place.hook, place.table, place.path, form.came, condition), text=text,
+                    chance=hits / whole,
+                )  # fmt: skip
+            case Opaque(text=text, stateful=stateful):
+                salt = self.salt if "rpfilter" in text else ""
+                where = (place.hook, place.table, place.path) if stateful else ()
+                return self._oracle((text, salt, where), form, text)
+            case _:
+                assert_never(condition)
+
+    def _oracle(self, key: Hashable, form: Form, text: str) -> PacketSet:
+        return self.space.oracle(("match", key, form.looks), text=text)
+
+    def _field(self, asked: FieldIn | FieldBits, form: Form, place: Place) -> PacketSet:
+        field = asked.field
+        changed = rewritten(form, field)
+        if changed is None and field in PARTS:
+            found = self._plain.get(asked)
+            if found is None:
+                found = self._plain[asked] = self._original(asked, PARTS[field]) & self._having(field)
+            if field in {Field.USER, Field.SOURCE_MAC}:
+                local = self.space.equals(Part.IN_LINK, 0)
+                if field is Field.SOURCE_MAC:
+                    return found & ~local
+                sending = place.hook in {"output", "postrouting"} and not form.came
+                return found & local if sending else self.space.none
+            return found
+        if isinstance(changed, int):
+            return self._having(field) if holds(asked, changed) else self.space.none
+        if isinstance(changed, bytes):
+            now = changed
+            return self.space.inside(
+                PARTS[field], ((old, old) for old in range(256) if holds(asked, now[old]))
+            )
+        if isinstance(changed, tuple) and isinstance(asked, FieldIn):
+            inside = [(low, high) for low, high in asked.intervals if low <= changed[1] and high >= changed[0]]
+            if not inside:
+                return self.space.none
+            if any(low <= changed[0] and changed[1] <= high for low, high in inside):
+                return self._having(field)
+        if field in CONSTANT:
+            return self.space.all if holds(asked, CONSTANT[field]) else self.space.none
+        if field is Field.HAS_SOCKET:
+            local = self.space.equals(Part.IN_LINK, 0)
+            return (local if holds(asked, 1) else self.space.none) | (
+                ~local if holds(asked, 0) else self.space.none
+            )
+        if field is Field.CAME_BY_BRIDGE:
+            unsure = self._bridged() & self._oracle(asked, form, str(asked))
+            return unsure | (~self._bridged() if holds(asked, 0) else self.space.none)
+        if field in ASKED_FOR or field is Field.CT_REPLY_DIRECTION:
+            return self._entry(asked, form, place)
+        return self._having(field) & self._oracle(asked, form, f"{field}")
+
+    def _entry(self, asked: FieldIn | FieldBits, form: Form, place: Place) -> PacketSet:
+        """A question about the conntrack entry."""
+        if form.untracked or (place.before_tracking and not form.came):
+            return self.space.none
+        if asked.field is Field.CT_REPLY_DIRECTION:
+            new = self.space.all if holds(asked, 0) else self.space.none
+        else:
+            new = self._original(asked, ASKED_FOR[asked.field])
+        others = (self.tracked & ~self.states["NEW"]) & self._oracle(asked, form, f"{asked.field}")
+        return (self.states["NEW"] & new) | others
+
+    def _original(self, asked: FieldIn | FieldBits, part: Part) -> PacketSet:
+        match asked:
+            case FieldIn(intervals=intervals):
+                return self.space.inside(part, intervals)
+            case FieldBits(mask=mask, value=value):
+                return self.space.bits(part, value, mask)
+            case _:
+                assert_never(asked)
+
+    def _having(self, field: Field) -> PacketSet:
+        """Packets that have the field at all."""
+        match field:
+            case Field.SOURCE_PORT | Field.DESTINATION_PORT:
+                return self.ports
+            case Field.ICMP_TYPE | Field.ICMP_CODE:
+                return self.space.equals(Part.PROTOCOL, 1)
+            case Field.TCP_FLAGS | Field.TCP_OPTIONS | Field.TCP_MSS:
+                return self.space.equals(Part.PROTOCOL, 6)
+            case _:
+                return self.space.all
+
+    def _bits(self, value: int, mask: int, held: tuple[int, int], what: str, form: Form) -> PacketSet:
+        """`held & mask == value`, where some bits may not be known."""
+        if value & ~mask:
+            return self.space.none
+        known = mask & ~held[1]
+        if (held[0] ^ value) & known:
+            return self.space.none
+        unsure = mask & held[1]
+        if not unsure:
+            return self.space.all
+        return self.space.oracle(
+            ("bits", value & unsure, unsure, form.looks), text=f"{what} {value:#x}/{mask:#x}"
+        )
+
+    def _connection_mark(self, value: int, mask: int, form: Form, place: Place) -> PacketSet:
+        if form.untracked or (place.before_tracking and not form.came):
+            return self.space.none
+        if form.connection_mark is not None:
+            return self.tracked & self._bits(value, mask, form.connection_mark, "connection mark", form)
+        new = self.states["NEW"] & self._bits(value, mask, (0, 0), "", form)
+        old = self._bits(value, mask, (0, 0xFFFFFFFF), "connection mark", form)
+        return new | (self.tracked & ~self.states["NEW"] & old)
+
+    def _state(self, asked: tuple[str, ...], form: Form, place: Place) -> PacketSet:
+        if form.untracked:
+            return self.space.all if "UNTRACKED" in asked else self.space.none
+        if place.before_tracking and not form.came:
+            # No entry and no mark of UNTRACKED yet: xt_conntrack.c, conntrack_mt() calls that INVALID.
+            return self.space.all if "INVALID" in asked else self.space.none
+        if ("DNAT" in asked and form.translated) or ("SNAT" in asked and form.translated_source):
+            return self.space.all
+        return self.space.union([self.states[name] for name in asked if name in self.states])
+
+    def _came(self, pattern: str, form: Form, place: Place) -> PacketSet:
+        if place.hook in {"output", "postrouting"}:
+            return self.space.all if fits("", pattern) else self.space.none
+        if form.came:
+            return self.space.all if fits(form.came, pattern) else self.space.none
+        found = self._links.get(pattern)
+        if found is None:
+            names = {name for name in self.view.codes if fits(name, pattern)}
+            found = self._links[pattern] = self.view.came_by(names)
+        return found
+
+    def _bridged(self) -> PacketSet:
+        """Packets that came through a bridge whose frames iptables sees: the port is not told."""
+        if self.view.state.sysctls.get("net.bridge.bridge-nf-call-iptables", "0") == "0":
+            return self.space.none
+        return self.view.came_by({name for name, link in self.view.links.items() if link.kind == "bridge"})
+
+    def _device(self, limit: str, form: Form) -> str:
+        return form.link if limit == "out" else form.came
+
+
+def rewritten(form: Form, field: Field) -> int | bytes | tuple[int, int] | None:
+    """What a field has become; None when it is as it came."""
+    match field:
+        case Field.DESTINATION:
+            return form.destination
+        case Field.DESTINATION_PORT:
+            return form.destination_port
+        case Field.SOURCE:
+            return _single(form.source)
+        case Field.SOURCE_PORT:
+            return _single(form.source_ports)
+        case Field.TOS:
+            return form.tos
+        case Field.HOP_LIMIT:
+            return form.hop_limit
+        case _:
+            return None
+
+
+def _single(interval: tuple[int, int] | None) -> int | tuple[int, int] | None:
+    return interval[0] if interval is not None and interval[0] == interval[1] else interval
+
+
+def holds(asked: FieldIn | FieldBits, value: int) -> bool:
+    """A condition on a value that is known."""
+    match asked:
+        case FieldIn(intervals=intervals):
+            return any(low <= value <= high for low, high in intervals)
+        case FieldBits(mask=mask, value=wanted):
+            return value & mask == wanted
+        case _:
+            assert_never(asked)
+
+
+def fits(name: str, pattern: str) -> bool:
+    """A link's name and a pattern."""
+    return name.startswith(pattern[:-1]) if pattern.endswith("+") else name == pattern

@@ -1,0 +1,240 @@
+"""Which packets a change can touch, as they entered: an over-approximation, so that all others need no look."""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.changed import Changed
+from planner.dataplane.symbolic.match import PARTS, fits
+from planner.dataplane.symbolic.view import View, net_of, value_of
+from planner.models.ruleset import Table
+from planner.netfilter.condition import AllOf, Condition, Field, FieldBits, FieldIn, InInterface, OneOf
+from planner.netfilter.effect import (
+    Accept,
+    Alter,
+    Continue,
+    Drop,
+    Goto,
+    Jump,
+    Log,
+    Masquerade,
+    Notrack,
+    Reject,
+    RestoreMark,
+    Return,
+    SaveMark,
+    SetBits,
+    SetConnectionMark,
+    SetMark,
+    Shift,
+    Snat,
+    Track,
+    UpdateSet,
+)
+from planner.netfilter.lower import lower_text
+
+MOST_CALLERS = 2000
+"""Jumps to one chain, or translations into the region, that are followed one by one."""
+STEADY = frozenset(
+    {
+        Field.PROTOCOL, Field.SOURCE, Field.DESTINATION, Field.SOURCE_PORT, Field.DESTINATION_PORT, Field.ICMP_TYPE,
+        Field.ICMP_CODE, Field.TCP_FLAGS,
+    }
+)  # fmt: skip
+"""Fields that only a translation changes on the way."""
+SINGLE = re.compile(r"-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+)(?::(\d+))?(?: --persistent| --random)*$")
+TAME = frozenset(
+    {
+        "ACCEPT", "DROP", "RETURN", "REJECT", "MARK", "CONNMARK", "LOG", "NFLOG", "SNAT", "MASQUERADE", "CT", "NOTRACK",
+        "TCPMSS", "CHECKSUM", "CLASSIFY", "SET", "TRACE", "AUDIT", "TTL", "TOS", "DSCP", "ECN", "SECMARK", "CONNSECMARK",
+    }
+)  # fmt: skip
+"""Targets that leave addresses and ports alone before a packet is routed."""
+
+
+TAME_EFFECTS = (
+    Accept, Drop, Return, Continue, Jump, Goto, Reject, SetMark, SetConnectionMark, SaveMark, RestoreMark, Snat,
+    Masquerade, Log, Notrack, Track, UpdateSet, Alter, SetBits, Shift,
+)  # fmt: skip
+BASE = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
+
+
+class Region:
+    """The packets that the changed things, in either state, can meet."""
+
+    def __init__(self, space: Space, views: tuple[View, View], changed: Changed) -> None:
+        self.space = space
+        self.views = views
+        self.changed = changed
+        self._reach: dict[tuple[int, str, str, str], PacketSet] = {}
+        self._callers: dict[int, dict[str, list[tuple[str, int]]]] = {}
+
+    @cached_property
+    def packets(self) -> PacketSet:
+        """As they entered the node."""
+        if self.changed.everything:
+            return self.space.all
+        seen = [self._met(number, backend, *at) for number, backend, at in self.changed.rules]
+        for prefix in sorted(self.changed.prefixes):
+            net = net_of(prefix)
+            # As destination of the packet, and of the way back to its source.
+            seen.append(self.space.prefix(Part.DESTINATION, net.value, net.length))
+            seen.append(self.space.prefix(Part.SOURCE, net.value, net.length))
+        for link in sorted(self.changed.links):
+            seen.append(self.views[0].came_by({link}))
+        region = self.space.union(seen)
+        if not region.satisfiable():
+            return region
+        return self._entered(region)
+
+    def _met(self, number: int, backend: str, table: str, chain: str, at: int) -> PacketSet:
+        """Packets, as they look there, that may meet a rule."""
+        held = self._table(number, backend, table)
+        rule = self._match(held.chains[chain][at])
+        return rule & self._reached(number, backend, held, chain) if rule.satisfiable() else rule
+
+    def _table(self, number: int, backend: str, name: str) -> Table:
+        return dict(self.views[number].tables(name))[backend]
+
+    def _reached(self, number: int, backend: str, table: Table, chain: str) -> PacketSet:
+        """Packets that may come into a chain."""
+        key = (number, backend, table.name, chain)
+        found = self._reach.get(key)
+        if found is None:
+            if chain in table.policies or chain in BASE:
+                found = self.space.all
+            else:
+                self._reach[key] = self.space.all  # if chains should call each other in a circle
+                callers = self._callers_of(table).get(chain, [])
+                found = self.space.all
+                if len(callers) <= MOST_CALLERS:
+                    found = self.space.union(
+                        [self._met(number, backend, table.name, where, at) for where, at in callers]
+                    )
+            self._reach[key] = found
+        return found
+
+    def _callers_of(self, table: Table) -> dict[str, list[tuple[str, int]]]:
+        held = self._callers.get(id(table))
+        if held is None:
+            held = {}
+            for chain, rules in table.chains.items():
+                for at, text in enumerate(rules):
+                    cut = max(text.rfind("-j "), text.rfind("-g "))
+                    name = text[cut + 3 :] if cut >= 0 else ""
+                    if name in table.chains and name not in table.policies:
+                        held.setdefault(name, []).append((chain, at))
+            self._callers[id(table)] = held
+        return held
+
+    def _match(self, text: str) -> PacketSet:
+        found = self.space.all
+        for condition in lower_text(text, "ip").conditions:
+            found = found & self._widened(condition)
+        return found
+
+    def _widened(self, condition: Condition) -> PacketSet:
+        """At least every packet that may meet the condition: what may have been set on the way does not count."""
+        space = self.space
+        match condition:
+            case FieldIn(field=field, intervals=intervals) if field in STEADY:
+                return space.inside(PARTS[field], intervals)
+            case FieldBits(field=field, mask=mask, value=value) if field in STEADY:
+                return space.bits(PARTS[field], value, mask)
+            case InInterface(pattern=pattern):
+                view = self.views[0]
+                came = view.came_by({name for name in view.codes if fits(name, pattern)})
+                # The node's own packets come back in by lo.
+                return came | space.equals(Part.IN_LINK, 0)
+            case AllOf(conditions=parts):
+                found = space.all
+                for part in parts:
+                    found = found & self._widened(part)
+                return found
+            case OneOf(conditions=parts):
+                return space.union([self._widened(part) for part in parts])
+            case _:
+                return space.all
+
+    def _entered(self, seen: PacketSet) -> PacketSet:
+        """From packets as they look on the way to packets as they entered."""
+        space = self.space
+        found = [seen]
+        own = space.equals(Part.IN_LINK, 0)
+        if self._translates_source():
+            # The node's packets to itself come in again with the source that POSTROUTING gave them.
+            seen = seen | (space.forget(seen, Part.SOURCE, Part.SOURCE_PORT) & own)
+            found.append(seen)
+        anywhere = space.forget(seen, Part.DESTINATION, Part.DESTINATION_PORT)
+        for number in (0, 1):
+            for backend, table in self._before_routing(number):
+                targets, wild = self._translations(table)
+                found += [self._met(number, backend, table.name, *at) for at in wild]
+                met = self._targets_in(seen, targets)
+                if met is None:
+                    found.append(anywhere)
+                    continue
+                for (address, port), sites in met:
+                    arrived = seen & space.equals(Part.DESTINATION, address)
+                    if port is not None:
+                        arrived = arrived & space.equals(Part.DESTINATION_PORT, port)
+                    if not arrived.satisfiable():
+                        continue
+                    parts = (Part.DESTINATION,) if port is None else (Part.DESTINATION, Part.DESTINATION_PORT)
+                    came = space.forget(arrived, *parts)
+                    found += [came & self._met(number, backend, table.name, *at) for at in sites]
+        return space.union(found)
+
+    def _targets_in(
+        self, seen: PacketSet, targets: "Targets"
+    ) -> list[tuple[tuple[int, int | None], list[tuple[str, int]]]] | None:
+        """Translations whose result lies in the region; None when they are too many."""
+        addresses = sorted({address for address, _ in targets})
+        inside = set(self.space.members(seen, Part.DESTINATION, addresses))
+        met = [(key, sites) for key, sites in targets.items() if key[0] in inside]
+        return met if sum(len(sites) for _, sites in met) <= MOST_CALLERS else None
+
+    def _before_routing(self, number: int) -> Iterator[tuple[str, Table]]:
+        for name in ("raw", "mangle", "nat"):
+            for backend, table in self.views[number].tables(name):
+                if number == 1 and table == dict(self.views[0].tables(name)).get(backend):
+                    continue
+                yield backend, table
+
+    def _translations(self, table: Table) -> "tuple[Targets, list[tuple[str, int]]]":
+        """DNAT rules by what they translate to, and rules that may do anything to an address."""
+        targets: Targets = {}
+        wild: list[tuple[str, int]] = []
+        for chain, rules in table.chains.items():
+            for at, text in enumerate(rules):
+                cut = text.rfind("-j ")
+                if cut < 0:
+                    continue
+                name = text[cut + 3 :].split(" ", 1)[0]
+                # Words within quotes may look like a target.
+                plain = text.count('"', 0, cut) % 2 == 0 and "\\" not in text
+                if plain and (name in TAME or name in table.chains):
+                    continue
+                if not plain and isinstance(lower_text(text, "ip").effect, TAME_EFFECTS):
+                    continue
+                single = SINGLE.match(text, cut)
+                if single is None:
+                    wild.append((chain, at))
+                    continue
+                port = int(single.group(2)) if single.group(2) else None
+                targets.setdefault((value_of(single.group(1)), port), []).append((chain, at))
+        return targets, wild
+
+    def _translates_source(self) -> bool:
+        return any(
+            " SNAT " in text or " MASQUERADE" in text or text.startswith("-j MASQUERADE") or "NETMAP" in text
+            for view in self.views
+            for _, table in view.tables("nat")
+            for rules in table.chains.values()
+            for text in rules
+        )
+
+
+Targets = dict[tuple[int, int | None], list[tuple[str, int]]]

@@ -1,0 +1,89 @@
+"""What a comparison is about, and what in two states lies beyond it."""
+
+from collections.abc import Iterator
+
+from planner.dataplane.symbolic.view import BACKENDS
+from planner.models.link import Link
+from planner.models.node import NodeState
+
+SCOPE = (
+    "whole unicast IPv4 packets that are routed: those that came by a link that is up before and after, and the node's own",
+    "packets of known flows as if their flow were not translated; translated ones keep the translation they have",
+    "matches with a memory (limit, recent, quota) are taken to answer before as after",
+    "the node's own packets carry an address of the node and no mark of a socket",
+    "sizes of packets against the MTU of links, and frames that only cross a bridge, are not looked at",
+)
+SECTIONS = (
+    "links", "routes/ip", "rules/ip", "nexthops", "ipset", "sysctl", "iptables/nft/ip", "iptables/legacy/ip", "nft", "native",
+)  # fmt: skip
+AROUND = frozenset({"vrf"})
+"""Kinds of links that change how packets are looked up."""
+
+
+def carriers(before: NodeState, after: NodeState) -> list[str]:
+    """Links by which packets can come, before and after."""
+    there = {link.name for link in after.links if _receives(link)}
+    return sorted(link.name for link in before.links if _receives(link) and link.name in there)
+
+
+def _receives(link: Link) -> bool:
+    # A port of a bridge or bond hands its packets to its master.
+    return link.up and link.name != "lo" and not link.master
+
+
+def beyond(before: NodeState, after: NodeState) -> Iterator[str]:
+    """Why something beyond the computed classes may be different."""
+    seen: set[str] = set()
+    for state in (before, after):
+        for gap in state.gaps:
+            if gap.section.startswith(SECTIONS) and str(gap) not in seen:
+                seen.add(str(gap))
+                yield str(gap)
+        for text in _around(state):
+            if text not in seen:
+                seen.add(text)
+                yield text
+    yield from _other_family(before, after)
+
+
+def _around(state: NodeState) -> Iterator[str]:
+    if state.native.json_text or state.native.text.strip():
+        yield "nft tables of their own are loaded, and may act on the same packets"
+    for link in state.links:
+        if link.xdp:
+            yield f"an XDP program on {link.name} may act on the same packets"
+        if link.kind in AROUND:
+            yield f"{link.name} is a {link.kind}: lookups go by its table"
+    for name, chains in (("raw", None), ("mangle", None), ("nat", None)):
+        held = [
+            rules.tables[name]
+            for backend in BACKENDS
+            if (rules := state.ruleset("ip", backend)) is not None and name in rules.tables
+        ]
+        if sum(any(table.chains.get(base) for base in table.policies) for table in held) > 1:
+            del chains
+            yield f"both back ends hold rules in table {name}: which one is asked first hangs on which was loaded first"
+
+
+def _other_family(before: NodeState, after: NodeState) -> Iterator[str]:
+    """IPv6 is not analysed: where nothing of it changed nothing of it is different."""
+    for what, old, new in (
+        ("routes", [r for r in before.routes if r.family == "ip6"], [r for r in after.routes if r.family == "ip6"]),
+        (
+            "policy rules",
+            [r for r in before.policy_rules if r.family == "ip6"],
+            [r for r in after.policy_rules if r.family == "ip6"],
+        ),
+        (
+            "packet filter",
+            [r for r in before.rulesets if r.family == "ip6"],
+            [r for r in after.rulesets if r.family == "ip6"],
+        ),
+        (
+            "sysctls",
+            sorted(kv for kv in before.sysctls.items() if kv[0].startswith("net.ipv6.")),
+            sorted(kv for kv in after.sysctls.items() if kv[0].startswith("net.ipv6.")),
+        ),
+    ):
+        if old != new:
+            yield f"{what} of IPv6 changed, and IPv6 packets are not analysed"

@@ -1,0 +1,174 @@
+"""One side's packets from stage to stage: which table or decision comes next, and what it does to a set."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.arrival import Arrival, legs_of
+from planner.dataplane.symbolic.chains import Arrivals, Budget, Walk
+from planner.dataplane.symbolic.effects import Effects
+from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
+from planner.dataplane.symbolic.match import Matcher, Place
+from planner.dataplane.symbolic.routing import Query, Routing, Way
+from planner.dataplane.symbolic.types import AddressTypes
+from planner.dataplane.symbolic.view import View
+from planner.models.flow import Disposition
+
+INCOMING = (
+    "prerouting raw", "prerouting mangle", "prerouting nat", "routing", "input mangle", "input filter",
+    "input security", "input nat", "forward mangle", "forward filter", "forward security", "postrouting mangle",
+    "postrouting nat",
+)  # fmt: skip
+"""In the order of the hooks' priorities (include/uapi/linux/netfilter_ipv4.h); conntrack looks between raw and mangle."""
+LOCAL = (
+    "output routing", "output raw", "output mangle", "output nat", "output filter", "output security",
+    "postrouting mangle", "postrouting nat", "prerouting raw", "prerouting mangle", "input mangle", "input filter",
+    "input security",
+)  # fmt: skip
+"""For the node's own packets; those to itself come in again by lo, with their conntrack entry and their route."""
+TABLE_STAGES = frozenset(INCOMING + LOCAL) - {"routing", "output routing"}
+ROUTING_STAGES = frozenset({"routing", "output routing", "output mangle", "output nat"})
+"""The output ones: a packet that was changed there is routed again."""
+FOLLOWS = {
+    **dict(zip(INCOMING, INCOMING[1:], strict=False)), **dict(zip(LOCAL[:8], LOCAL[1:8], strict=False)),
+    "forward security": "postrouting mangle",
+}  # fmt: skip
+Step = Form | End
+
+
+class Side:
+    """Everything that one state answers."""
+
+    def __init__(self, space: Space, view: View, budget: Budget) -> None:
+        self.space = space
+        self.view = view
+        self.budget = budget
+        types = AddressTypes(space, view)
+        self.matcher = Matcher(space, view, types)
+        self.effects = Effects(space, view, self.matcher)
+        self.routing = Routing(space, view)
+        self.arrival = Arrival(space, view, self.routing)
+        # nf_nat_core.c, nf_nat_inet_fn(): errors of a known flow follow its binding; other first packets ask the rules.
+        self.first = self.matcher.states["NEW"] | (
+            self.matcher.states["RELATED"] & ~space.equals(Part.PROTOCOL, 1)
+        )
+
+    def step(self, stage: str, arrivals: Arrivals) -> dict[Step, PacketSet]:
+        """Packets through one stage."""
+        found: dict[Step, PacketSet] = {}
+        if stage in {"routing", "output routing"}:
+            decide: Callable[[PacketSet, Form], list[tuple[PacketSet, Step]]] = (
+                self.arrival.decide if stage == "routing" else self._leave
+            )
+            for form, where in arrivals.items():
+                self.budget.spend(10)
+                for part, step in decide(where, form):
+                    add(found, step, part)
+            return found
+        hook, _, table = stage.partition(" ")
+        passing = {form: where for form, where in arrivals.items() if where.satisfiable()}
+        for _backend, held in self.view.tables(table):
+            passing, aside = self._asked(passing, hook, table)
+            walk = Walk(self.space, self.matcher, self.effects, self.budget, held, Place(hook, table))
+            walk.base(passing)
+            for end, where in walk.ended.items():
+                add(found, end, where)
+            passing = walk.accepted
+            for form, where in aside.items():
+                passing[form] = passing[form] | where if form in passing else where
+        came = self._rerouted(stage, arrivals, passing)
+        for part, step in came:
+            add(found, self._onward(stage, step) if isinstance(step, Form) else step, part)
+        return found
+
+    def _asked(self, arrivals: Arrivals, hook: str, table: str) -> tuple[Arrivals, Arrivals]:
+        """Packets that the table's rules see, and those that pass it by."""
+        if table != "nat":
+            return arrivals, {}
+        asked: Arrivals = {}
+        aside: Arrivals = {}
+        for form, where in arrivals.items():
+            bound = form.bound_source if hook in {"postrouting", "input"} else form.bound
+            if bound or form.untracked or not self.view.tracked:
+                aside[form] = where
+                continue
+            first, rest = where & self.first, where & ~self.first
+            if first.satisfiable():
+                asked[form] = first
+            if rest.satisfiable():
+                aside[form] = rest
+        return asked, aside
+
+    def _onward(self, stage: str, form: Form) -> Step:
+        """What comes after a stage that was passed."""
+        if stage == "input nat" or (stage == "input security" and form.came):
+            return leaving(replace(form, link="", hop=""))
+        if stage == "prerouting mangle" and form.came:
+            return replace(form, stage="input mangle")
+        if stage == "postrouting nat":
+            if form.link == "lo":
+                return replace(form, stage="prerouting raw", came="lo", link="", hop="")
+            return leaving(form)
+        return replace(form, stage=FOLLOWS[stage])
+
+    def _leave(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
+        """The route of a packet that a program of the node sends."""
+        return self._routed(where, form, replace(form, stage="output raw"), bare=False)
+
+    def _rerouted(
+        self, stage: str, arrivals: Arrivals, passing: Arrivals
+    ) -> list[tuple[PacketSet, Step]]:
+        """Packets of the node are routed again when what their route hung on was changed."""
+        if stage not in {"output mangle", "output nat"}:
+            return [(where, form) for form, where in passing.items()]
+        found: list[tuple[PacketSet, Step]] = []
+        for form, where in passing.items():
+            same = self.space.none
+            for old, before in arrivals.items():
+                # ipt_mangle_out() compares addresses, mark and type of service; nf_nat_ipv4_local_fn() the destination.
+                if old.destination == form.destination and (
+                    stage == "output nat"
+                    or (old.mark, old.mark_unknown, old.tos) == (form.mark, form.mark_unknown, form.tos)
+                ):
+                    same = same | before
+            kept, moved = where & same, where & ~same
+            found.append((kept, form))
+            if moved.satisfiable():
+                found.extend(self._routed(moved, form, form, bare=True))
+        return found
+
+    def _routed(self, where: PacketSet, form: Form, onward: Form, *, bare: bool) -> list[tuple[PacketSet, Step]]:
+        query = Query(
+            destination=Part.DESTINATION if form.destination is None else form.destination, source=Part.SOURCE,
+            iif="lo", mark=form.mark, mark_unknown=form.mark_unknown, tos=form.tos, local=True, bare=bare,
+            destination_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
+        )  # fmt: skip
+        found: list[tuple[PacketSet, Step]] = []
+        for part, way in self.routing.lookup(where, query):
+            found.extend(self._by(part, way, onward))
+        return found
+
+    def _by(self, where: PacketSet, way: Way, onward: Form) -> list[tuple[PacketSet, Step]]:
+        match way.kind:
+            case "local":
+                return [(where, replace(onward, link="lo", hop=""))]
+            case "unicast" | "broadcast":
+                return [
+                    (part, replace(onward, link=link, hop=hop))
+                    for part, link, hop in legs_of(self.space, where, way, onward)
+                ]
+            case "none":
+                return [(where, silent(Disposition.NO_ROUTE, "no route"))]
+            case "blackhole":
+                return [(where, silent(Disposition.BLACKHOLE, way.text))]
+            case "net-unreachable" | "host-unreachable" | "admin-prohibited":
+                return [(where, silent(Disposition.UNREACHABLE, way.text, kind=""))]
+            case _:
+                return [(where, lost(onward, way.doubt or f"route type {way.kind}"))]
+
+
+def add(into: dict[Step, PacketSet], step: Step, where: PacketSet) -> None:
+    """Packets with the same future belong together."""
+    if where.satisfiable():
+        into[step] = into[step] | where if step in into else where

@@ -1,0 +1,163 @@
+"""One side of a comparison: what a node's state says, read so that sets of packets can be asked of it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network
+
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.models.link import Address, Link
+from planner.models.node import NodeState
+from planner.models.route import NextHop, PolicyRule, Route
+from planner.models.ruleset import IpSet, Table
+from planner.sysctls.names import conf
+from planner.sysctls.numbers import number
+
+BACKENDS = ("nft", "legacy")
+TRACKERS = re.compile(
+    r"-m (?:conntrack|state|connmark|connbytes|connlimit|connlabel|helper|cluster|nat)\b"
+    r"|-j (?:DNAT|SNAT|MASQUERADE|REDIRECT|NETMAP|CONNMARK|CT|SYNPROXY|CONNSECMARK|CLUSTERIP)\b"
+)
+"""What registers conntrack in a namespace when it is loaded (nf_ct_netns_get() in each of these modules)."""
+DEFAULT_RULES = (
+    PolicyRule(family="ip", preference=0, table="255"),
+    PolicyRule(family="ip", preference=32766, table="254"),
+    PolicyRule(family="ip", preference=32767, table="253"),
+)
+
+
+def value_of(address: str) -> int:
+    """An IPv4 address as a number."""
+    return int(IPv4Address(address))
+
+
+@dataclass(frozen=True, slots=True)
+class Net:
+    """A prefix as numbers."""
+
+    value: int
+    length: int
+
+    @property
+    def last(self) -> int:
+        """Its highest address."""
+        return self.value | ((1 << (32 - self.length)) - 1)
+
+
+def net_of(prefix: str) -> Net:
+    """A prefix as iproute2 prints it."""
+    net = IPv4Network(prefix, strict=False)
+    return Net(int(net.network_address), net.prefixlen)
+
+
+class View:
+    """What one state says about IPv4."""
+
+    def __init__(self, space: Space, state: NodeState, codes: Mapping[str, int]) -> None:
+        self.space = space
+        self.state = state
+        self.codes = codes
+        """Numbers of the links that packets may come by, the same on both sides."""
+        self.links: dict[str, Link] = {link.name: link for link in state.links}
+        self.ipsets: dict[str, IpSet] = {one.name: one for one in state.ipsets}
+
+    def tables(self, name: str) -> list[tuple[str, Table]]:
+        """The tables of this name, with their backend."""
+        found = []
+        for backend in BACKENDS:
+            rules = self.state.ruleset("ip", backend)
+            if rules is not None and name in rules.tables:
+                found.append((backend, rules.tables[name]))
+        return found
+
+    @cached_property
+    def tracked(self) -> bool:
+        """Whether anything in the rules makes conntrack look at packets: without it the nat table is inert."""
+        for ruleset in self.state.rulesets:
+            if ruleset.family == "ip":
+                for table in ruleset.tables.values():
+                    for rules in table.chains.values():
+                        if any(TRACKERS.search(text) for text in rules):
+                            return True
+        return False
+
+    def knob(self, link: str, name: str) -> int | None:
+        """A link's own value; None when the state does not hold it."""
+        return number(self.state.sysctls.get(conf("ipv4", link, name)))
+
+    def either(self, link: str, name: str) -> bool | None:
+        """IN_DEV_ORCONF (include/linux/inetdevice.h): `all` or the link's own."""
+        values = (self.knob("all", name), self.knob(link, name))
+        return True if any(values) else None if None in values else False
+
+    def came_where(self, name: str, answers: Mapping[str, bool | None]) -> PacketSet:
+        """Packets that came by a link with a setting on; where the state is silent, that is an open question."""
+        sure = self.came_by({link for link, answer in answers.items() if answer})
+        unsure = [
+            self.came_by({link})
+            & self.space.oracle(("knob", link, name), text=f"{name} of {link} is not in the snapshot")
+            for link in sorted(answers)
+            if answers[link] is None
+        ]
+        return sure | self.space.union(unsure)
+
+    def came_by(self, names: "list[str] | set[str]") -> PacketSet:
+        """Packets that entered by one of these links."""
+        return self.space.union(
+            [self.space.equals(Part.IN_LINK, self.codes[name]) for name in sorted(names) if name in self.codes]
+        )
+
+    @cached_property
+    def addresses(self) -> dict[str, tuple[Address, ...]]:
+        """IPv4 addresses of each link, in the kernel's order."""
+        return {
+            name: tuple(one for one in link.addresses if one.family == "ip") for name, link in self.links.items()
+        }
+
+    @cached_property
+    def own(self) -> PacketSet:
+        """Packets whose source is an address of the node."""
+        values = {value_of(one.address) for held in self.addresses.values() for one in held}
+        return self.space.union([self.space.equals(Part.SOURCE, value) for value in sorted(values)])
+
+    @cached_property
+    def rules(self) -> tuple[PolicyRule, ...]:
+        """Policy rules in their order. None recorded means the kernel's own: without any nothing could be routed."""
+        rules = [rule for rule in self.state.policy_rules if rule.family == "ip"]
+        return tuple(sorted(rules, key=lambda rule: rule.preference)) if rules else DEFAULT_RULES
+
+    @cached_property
+    def custom_rules(self) -> bool:
+        """Whether source checks take the full way even without rp_filter (fib4_has_custom_rules())."""
+        plain = {(rule.preference, rule.table) for rule in DEFAULT_RULES}
+        custom = any(
+            (rule.preference, rule.table) not in plain or rule.source or rule.fwmark or rule.iif or rule.inverted
+            for rule in self.rules
+        )
+        # fib_frontend.c, inet_rtm_newroute(): a local route that somebody wrote himself.
+        return custom or any(
+            route.type == "local" and (route.table != "255" or route.protocol not in {"kernel", ""})
+            for route in self.state.routes
+            if route.family == "ip"
+        )
+
+    @cached_property
+    def local_routes(self) -> tuple[Route, ...]:
+        """The local table; where none was recorded, what the kernel makes of the addresses."""
+        recorded = tuple(
+            route for route in self.state.routes if route.family == "ip" and route.table == "255"
+        )
+        return recorded or tuple(self._derived())
+
+    def _derived(self) -> list[Route]:
+        return [
+            Route(
+                family="ip", table="255", type="local", nexthops=(NextHop(link=name),),
+                prefix="127.0.0.0/8" if one.address.startswith("127.") else f"{one.address}/32",
+            )
+            for name, held in sorted(self.addresses.items())
+            for one in held
+            if self.links[name].up
+        ]  # fmt: skip

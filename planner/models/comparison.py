@@ -1,0 +1,105 @@
+"""Which packets two states of a node treat differently."""
+
+from enum import StrEnum
+
+from planner.models.flow import Disposition, Flow
+from planner.models.noun import Noun
+
+PASSES = frozenset({Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED})
+
+
+class Exactness(StrEnum):
+    """How sure a class of packets is."""
+
+    EXACT = "exact"
+    """Every packet of it is treated differently, and what is drawn is drawn alike."""
+    OVER_APPROXIMATED = "over-approximated"
+    """Some are for certain, the witness among them; for others it hangs on what is not known."""
+    UNKNOWN = "unknown"
+    """Whether any of them is treated differently hangs on what is not known."""
+
+
+class Ending(Noun):
+    """What becomes of the packets of a class on one side, told by the witness."""
+
+    disposition: Disposition
+    link: str = ""
+    next_hop: str = ""
+    destination: str = ""
+    """Where it became another one: address and port."""
+    source: str = ""
+    reject_kind: str = ""
+    reason: str = ""
+    """The rule, or what is not known."""
+
+    @property
+    def passes(self) -> bool:
+        """The packet arrives somewhere."""
+        return self.disposition in PASSES
+
+    def __str__(self) -> str:
+        words = [str(self.disposition)]
+        if self.link:
+            words.append(f"by {self.link}")
+        if self.next_hop:
+            words.append(f"via {self.next_hop}")
+        if self.destination:
+            words.append(f"to {self.destination}")
+        if self.source:
+            words.append(f"from {self.source}")
+        if self.reject_kind:
+            words.append(f"({self.reject_kind})")
+        return " ".join(words)
+
+
+class PacketClass(Noun):
+    """Packets that are treated in one way before and in another after."""
+
+    before: Ending
+    after: Ending
+    witness: Flow
+    """One of them, as plain as there is one."""
+    exactness: Exactness = Exactness.EXACT
+    because: tuple[str, ...] = ()
+    """Rules or facts that are not modelled and decide here."""
+    chances: tuple[str, ...] = ()
+    """Draws that must fall in one way for the difference to show."""
+    packets: tuple[str, ...] = ()
+    """The class in boxes; the last one says `…` when it is cut."""
+    share: float = 0.0
+    """Part of all headers."""
+
+    @property
+    def newly_blocked(self) -> bool:
+        """Passed before, and does no more."""
+        return self.before.passes and not self.after.passes and self.after.disposition is not Disposition.UNKNOWN
+
+    @property
+    def newly_allowed(self) -> bool:
+        """Passes now, and did not."""
+        return self.after.passes and not self.before.passes and self.before.disposition is not Disposition.UNKNOWN
+
+
+class Comparison(Noun):
+    """All of it."""
+
+    classes: tuple[PacketClass, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Why packets beyond the classes may be treated differently all the same."""
+    scope: tuple[str, ...] = ()
+    """Which packets this is about, and what is taken for granted."""
+
+    @property
+    def equivalent(self) -> bool:
+        """Proven: no packet within the scope is treated differently."""
+        return not self.classes and not self.unknown
+
+    @property
+    def newly_blocked(self) -> tuple[PacketClass, ...]:
+        """Classes that passed and do no more."""
+        return tuple(one for one in self.classes if one.newly_blocked)
+
+    @property
+    def newly_allowed(self) -> tuple[PacketClass, ...]:
+        """Classes that pass now and did not."""
+        return tuple(one for one in self.classes if one.newly_allowed)
