@@ -38,7 +38,8 @@ class Space:
         self._bits = [self._manager.var(at) for at in range(self.size)]
         self._cubes: dict[tuple[Part, int, int], PacketSet] = {}
         self._intervals: dict[tuple[Part, int, int], PacketSet] = {}
-        self._groups: dict[frozenset[Part], PacketSet] = {}
+        self._groups: dict[tuple[frozenset[Part], int], PacketSet] = {}
+        self._asked: PacketSet = self.all
         self._oracles: dict[Hashable, Oracle] = {}
         self._spare: list[int] = []
 
@@ -103,21 +104,28 @@ class Space:
                 self._spare = list(reversed(self._manager.add_vars(SOME)))
             variable = self._spare.pop()
             found = self._oracles[key] = Oracle(variable, self._manager.var(variable), text, chance)
+            self._asked = self._asked & found.yes
         return found.yes
 
     def forget(self, among: PacketSet, *parts: Part) -> PacketSet:
         """The set without regard to some fields."""
-        chosen = frozenset(parts)
-        group = self._groups.get(chosen)
-        if group is None:
-            bits = [self._bits[at] for part in sorted(chosen) for at in self.variables[part]]
-            group = self._groups[chosen] = reduce(lambda one, other: one & other, bits, self.all)
-        return among.exists(group)
+        return among.exists(self._group(frozenset(parts), asked=False))
 
     def only(self, among: PacketSet, *parts: Part) -> PacketSet:
         """The set with regard to these fields alone, for some answer of every oracle."""
-        rest = [part for part in self.variables if part not in parts]
-        return self.forget(self.possible(among), *rest)
+        return among.exists(self._group(frozenset(self.variables).difference(parts), asked=True))
+
+    def _group(self, parts: frozenset[Part], *, asked: bool) -> PacketSet:
+        """Fields, and perhaps every oracle, as the library wants them for quantifying."""
+        key = (parts, len(self._oracles) if asked else 0)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._asked if asked else self.all
+            for part in sorted(parts, key=lambda part: -self.variables[part].start):
+                for at in reversed(self.variables[part]):
+                    group = self._bits[at] & group
+            self._groups[key] = group
+        return group
 
     def oracles_of(self, among: PacketSet) -> "list[Oracle]":
         """The questions that membership depends on, in the order in which they were asked."""
@@ -139,9 +147,10 @@ class Space:
 
     def possible(self, among: PacketSet, oracles: "Iterable[Oracle] | None" = None) -> PacketSet:
         """Packets that belong to it for some answers (of all oracles, when none are given)."""
-        asked = self._oracles.values() if oracles is None else oracles
-        group = reduce(lambda one, other: one & other, [oracle.yes for oracle in asked], self.all)
-        return among.exists(group)
+        if oracles is None:
+            return among.exists(self._asked)
+        lowest_first = sorted(oracles, key=lambda oracle: -oracle.variable)
+        return among.exists(reduce(lambda one, other: other.yes & one, lowest_first, self.all))
 
     def certain(self, among: PacketSet, oracles: "Iterable[Oracle]") -> PacketSet:
         """Packets that belong to it whatever is answered."""

@@ -24,6 +24,7 @@ class Arrival:
         self.space = space
         self.view = view
         self.routing = routing
+        self._known: dict[Query, tuple[PacketSet, list[tuple[PacketSet, End]]]] = {}
         names = sorted(view.codes)
         # IN_DEV_RPFILTER: the larger of `all` and the link's own value; 1 is strict, 2 loose.
         both = {name: (view.knob("all", "rp_filter"), view.knob(name, "rp_filter")) for name in names}
@@ -140,32 +141,50 @@ class Arrival:
                 destination_port=Part.SOURCE_PORT,
                 source_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
             )  # fmt: skip
-            for part, way in self.routing.lookup(marked, query):
-                passed = passed | self._back(part, way, form, found)
+            good, ends = self._ways_back(query)
+            passed = passed | (marked & good)
+            for part, end in ends:
+                found.append((marked & part, lost(form, end.doubt) if end.doubt else end))
         return passed
 
-    def _back(self, where: PacketSet, way: Way, form: Form, found: Steps) -> PacketSet:
+    def _ways_back(self, query: Query) -> tuple[PacketSet, list[tuple[PacketSet, End]]]:
+        """All packets whose source passes, and how the others end; the same question is asked for most packets."""
+        key = self.routing.relevant(query)
+        known = self._known.get(key)
+        if known is None:
+            ends: dict[End, list[PacketSet]] = {}
+            good = [
+                self._back(part, way, ends) for part, way in self.routing.lookup(self.space.all, query)
+            ]
+            known = self._known[key] = (
+                self.space.union(good),
+                [(self.space.union(parts), end) for end, parts in ends.items()],
+            )
+        return known
+
+    def _back(self, where: PacketSet, way: Way, ends: dict[End, list[PacketSet]]) -> PacketSet:
         """Judged by the one way back."""
-        filtered = silent(Disposition.RP_FILTER, f"the way back: {way.text or 'none'}")
+        filtered = silent(Disposition.RP_FILTER, "no fitting way back to the source")
         match way.kind:
             case "unicast" | "local":
                 if way.kind == "local":
-                    own = where & ~self.accepts_local
-                    found.append((own, silent(Disposition.MARTIAN, "the source is an own address")))
+                    own = silent(Disposition.MARTIAN, "the source is an own address")
+                    ends.setdefault(own, []).append(where & ~self.accepts_local)
                     where = where & self.accepts_local
                 fitting = where & self.view.came_by({link for link, _, _ in way.legs})
                 rest = where & ~fitting
                 bad = rest & ((self.bare & ~self.unfiltered) | (~self.bare & self.strict))
-                found.append((bad, filtered))
+                ends.setdefault(filtered, []).append(bad)
                 return fitting | (rest & ~bad)
             case "unknown":
-                found.append((where, lost(form, way.doubt)))
+                ends.setdefault(End(Disposition.UNKNOWN, doubt=way.doubt), []).append(where)
                 return self.space.none
             case "broadcast" | "multicast" | "anycast":
-                found.append((where, silent(Disposition.MARTIAN, f"the source is a {way.kind} address")))
+                end = silent(Disposition.MARTIAN, f"the source is a {way.kind} address")
+                ends.setdefault(end, []).append(where)
                 return self.space.none
             case _:
-                found.append((where & ~self.unfiltered, filtered))
+                ends.setdefault(filtered, []).append(where & ~self.unfiltered)
                 return where & self.unfiltered
 
 

@@ -1,7 +1,8 @@
 """Lookups in the routing policy database, for all packets of a set at once."""
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from planner.dataplane.packets.layout import WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -58,14 +59,45 @@ class Routing:
         self.space = space
         self.view = view
         self._tables: dict[str, Table] = {}
+        self._known: dict[Query, Found] = {}
         self._ports = space.inside(Part.PROTOCOL, ((number, number) for number in WITH_PORTS))
 
     def lookup(self, where: PacketSet, query: Query) -> Found:
         """Every packet of the set with the one way that it takes."""
-        found: dict[Way, PacketSet] = {}
-        for part, way in self._walk(0, where, query):
-            found[way] = found[way] | part if way in found else part
-        return [(part, way) for way, part in found.items()]
+        key = self.relevant(query)
+        known = self._known.get(key)
+        if known is None:
+            found: dict[Way, PacketSet] = {}
+            for part, way in self._walk(0, self.space.all, key):
+                found[way] = found[way] | part if way in found else part
+            known = self._known[key] = [(part, way) for way, part in found.items()]
+        return [(part & where, way) for part, way in known if (part & where).satisfiable()]
+
+    def relevant(self, query: Query) -> Query:
+        """The query without what no rule and no route looks at: most packets ask the same."""
+        usual = Query(destination=query.destination, source=Part.SOURCE, iif="lo")
+        kept = {name: getattr(query, name) for name in self._looked_at}
+        return replace(usual, **kept)
+
+    @cached_property
+    def _looked_at(self) -> frozenset[str]:
+        names: set[str] = set()
+        for rule in self.view.rules:
+            if rule.source:
+                names.add("source")
+            if rule.iif:
+                names.add("iif")
+            if rule.fwmark:
+                names |= {"mark", "mark_unknown"}
+            if rule.ipproto or rule.sport or rule.dport:
+                names |= {"source_port", "destination_port", "bare"}
+            if rule.uidrange:
+                names.add("local")
+            if tos_of(rule.tos):
+                names.add("tos")
+        if any(route.family == "ip" and tos_of(route.tos) for route in self.view.state.routes):
+            names.add("tos")
+        return frozenset(names)
 
     def _walk(self, start: int, where: PacketSet, query: Query) -> Found:
         found: Found = []
