@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from planner import __version__
 from planner.changes import changes_of, drift_of
 from planner.cohorts import cohorts
+from planner.errors import NetchangeError
 from planner.models.assessment import Assessment, Cohort, ScoredChange, ScoredFinding
 from planner.models.change import Change
 from planner.models.cluster import Cluster
@@ -143,8 +144,17 @@ def review(
         )
 
     findings = find(changes, review_for)
-    plan = build_plan(outlook, topology=topology, cluster=cluster)
+    plan = _plan(outlook, topology, cluster)
     return Reviewed(cohort, node, outlook, topology, changes, findings, plan)
+
+
+def _plan(outlook: Outlook, topology: Topology, cluster: Cluster | None) -> Plan:
+    """The plan, or the reason why there is none: what the node holds may not be writable by any command."""
+    try:
+        return build_plan(outlook, topology=topology, cluster=cluster)
+    except NetchangeError as error:
+        reason = f"no plan and no rollback can be written: {error.message}"
+        return Plan(node=outlook.node, not_planned=(Gap(section="plan", reason=reason),))
 
 
 def _scored(
@@ -184,4 +194,4 @@ def _change_rank(item: tuple[Change, list[int], Score]) -> tuple[object, ...]:
 
 
 def _gaps(part: Reviewed) -> tuple[Gap, ...]:
-    return (*part.node.gaps, *part.outlook.gaps)
+    return (*part.node.gaps, *part.outlook.gaps, *part.plan.not_planned)

@@ -107,3 +107,20 @@ def test_another_snapshot_as_the_proposal() -> None:
     assert {"sysctl", "rule"} == {scored.change.kind for scored in found.changes}
     assert Level.CRITICAL is found.level
     assert 2 == len(found.plans[0].steps)
+
+
+def test_a_rule_that_no_command_can_write_costs_the_plan_and_not_the_review() -> None:
+    """A line break in a comment cannot be restored by iptables-restore: the findings stay, the missing plan is told."""
+    before = node(1)
+    table = before.rulesets[0].tables["nat"]
+    rule = '-m comment --comment "a\nb" -j ACCEPT'
+    odd = table.model_copy(update={"chains": {**table.chains, "S": (*table.chains["S"], rule)}})
+    held = before.model_copy(
+        update={"rulesets": (before.rulesets[0].model_copy(update={"tables": {"nat": odd}}),)}
+    )
+    found = assess(
+        Snapshot(taken_at=CLOCK, nodes=(held,)), [recognise("a.sh", "#!/bin/sh\niptables -t nat -F S\n")]
+    )
+
+    assert found.changes
+    assert ["plan"] == [gap.section for gap in found.gaps]
