@@ -89,7 +89,9 @@ def _rule(change: RuleChange, before: Table, after: Table, review: Review) -> Ki
         if reading.accepts and change.table == "filter" and _only_accepts(table, change, place):
             return Kind.NOTHING
     if change.edit is RuleEdit.ADDED:
-        if reading.accepts and change.table == "filter":
+        if change.table == "filter" and (
+            reading.accepts or _only_lets_through(after, reading, change.family)
+        ):
             return Kind.LETS_IN if _dropped_something(before, change) else Kind.NOTHING
         if reading.drops and _unused(reading, change, review):
             return Kind.UNUSED
@@ -136,6 +138,13 @@ def _behind_the_end(table: Table, change: RuleChange, place: int) -> bool:
 
 def _does_nothing(table: Table, chain: str, family: str) -> bool:
     return all(item.harmless for item in readings(table, chain, family)) and chain in table.chains
+
+
+def _only_lets_through(table: Table, reading: Reading, family: str) -> bool:
+    """Whether it jumps into a chain that can only accept or come back."""
+    if not isinstance(reading.effect, Jump) or reading.effect.chain not in table.chains:
+        return False
+    return not may_drop(table, reading.effect.chain, family)
 
 
 def _only_accepts(table: Table, change: RuleChange, place: int) -> bool:
