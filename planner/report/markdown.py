@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
-from planner.report.escape import code, fence, html, markdown
+from planner.report.escape import code, fence, html, markdown, remark
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
 
@@ -20,7 +20,7 @@ def render(assessment: Assessment, *, budget: int = BUDGET) -> str:
     page = view(assessment)
     digest = hashlib.sha256(assessment.model_dump_json().encode()).hexdigest()[:16]
     head = [
-        f"<!-- netchange:v1 findings=sha256:{digest} valid-at={page.taken_at.replace('--', '-')} -->",
+        f"<!-- netchange:v1 findings=sha256:{digest} valid-at={remark(page.taken_at)} -->",
         f"### netchange: **{page.level.name}** · {markdown(page.headline)}",
         "",
         markdown(page.scope),
