@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 from planner.models.change import ChainChange, ChainEdit, RuleChange, RuleEdit
 from planner.models.finding import Extent, Finding, Reversibility
+from planner.models.ruleset import Table
 from planner.models.traffic import TrafficClass
 from planner.netfilter.effect import Goto, Jump
 from planner.risks.netfilter.reading import read
@@ -83,6 +84,23 @@ def judge(change: ChainChange | RuleChange, review: Review) -> Iterator[Finding]
     loss = LOSSES.get((agent, change.table), _OTHER)
     if loss.breaks == (_HOSTPORT,) and not review.topology.host_ports and agent == "portmap":
         return
+    before, after = table_of(review.before, change), table_of(review.after, change)
+    if loss.heals and _stays(before, after, agent, change.family):
+        own = [chain for chain in reached(before, change.family) if owned(chain) == agent]
+        gone = len(set(own) - reached(after, change.family))
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=(
+                f"The {change.table} table of {change.node} loses {gone:,} of the {len(own):,} chains of {agent}, and "
+                f"with them the Services or pods that only they know; {loss.back.format(agent=agent)}."
+            ),
+            breaks=loss.breaks[:1],
+            extent=Extent.PARTIAL,
+            onset=change.horizon,
+            remedy="Take a fresh dump, or load only chains of your own with --noflush.",
+        )
+        return
     yield Finding(
         risk=RISK.id,
         change=change,
@@ -99,6 +117,19 @@ def judge(change: ChainChange | RuleChange, review: Review) -> Iterator[Finding]
         if loss.heals
         else f"Restoring the saved table brings them back; otherwise {loss.back.format(agent=agent)}.",
         remedy="Load the file with --noflush into chains of your own, or leave the table to its agents.",
+    )
+
+
+def _stays(before: Table, after: Table, agent: str, family: str) -> bool:
+    """Whether packets still come to the agent from wherever they came to it, and only some chains behind that go."""
+    ways = [
+        (base, target)
+        for base in before.policies
+        for target in jumps(before, base, family)
+        if owned(target) == agent and before.chains.get(target)
+    ]
+    return bool(ways) and all(
+        after.chains.get(target) and target in jumps(after, base, family) for base, target in ways
     )
 
 
