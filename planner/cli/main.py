@@ -84,6 +84,10 @@ def run(argv: Sequence[str]) -> int:
     except OSError as trouble:
         where = f"`{trouble.filename}`: " if trouble.filename else ""
         note(f"{where}{trouble.strerror or trouble}; check the path, its mode and the disk")
+    except UnicodeEncodeError:
+        note(
+            "a text of the input holds half of a surrogate pair, which is no character; mend the file, or make it again"
+        )
     except MemoryError:
         note("there is not enough memory for these inputs; run it on a larger machine, or with fewer nodes")
     else:
