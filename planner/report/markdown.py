@@ -50,6 +50,11 @@ def size(text: str) -> int:
 
 
 def _blocks(page: View) -> Iterable[str]:
+    if page.fails:
+        shown = page.fails[:SHOWN_ITEMS]
+        lines = [f"- {markdown(line)}" for line in shown]
+        lines += [f"- and {len(page.fails) - len(shown)} more"] if len(page.fails) > len(shown) else []
+        yield "\n".join(["**Would fail: the node refuses these commands**", "", *lines, "", ""])
     for item in page.items[:SHOWN_ITEMS]:
         yield _item(item)
     rest = page.items[SHOWN_ITEMS:]
