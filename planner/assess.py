@@ -96,7 +96,7 @@ def _assembled(
         netchange=__version__,
         taken_at=snapshot.taken_at,
         title=title,
-        level=max((score.level for _, _, score in changes), default=Level.NONE),
+        level=max((_ignorance(reviewed), *(score.level for _, _, score in changes))),
         fragments=tuple(fragments),
         nodes=tuple(sorted(node.name for node in snapshot.nodes)),
         cohorts=tuple(part.cohort for part in reviewed),
@@ -191,6 +191,12 @@ def _finding_rank(scored: ScoredFinding) -> tuple[object, ...]:
 def _change_rank(item: tuple[Change, list[int], Score]) -> tuple[object, ...]:
     change, _, score = item
     return (-score.level, -score.number, change.horizon, change.node, change.kind, change.model_dump_json())
+
+
+def _ignorance(reviewed: Sequence[Reviewed]) -> Level:
+    """What is not understood of the proposal may do something: that is never nothing."""
+    unread = any(gap.section == "proposal" for part in reviewed for gap in part.outlook.gaps)
+    return Level.LOW if unread else Level.NONE
 
 
 def _gaps(part: Reviewed) -> tuple[Gap, ...]:

@@ -7,6 +7,7 @@ from planner.models.node import NodeState
 from planner.models.ruleset import Ruleset, Table
 from planner.models.snapshot import Snapshot
 from planner.proposal.fragments import recognise
+from planner.report.view import view
 
 CLOCK = "2026-01-01T00:00:00Z"
 
@@ -124,3 +125,14 @@ def test_a_rule_that_no_command_can_write_costs_the_plan_and_not_the_review() ->
 
     assert found.changes
     assert ["plan"] == [gap.section for gap in found.gaps]
+
+
+def test_what_is_not_understood_is_not_nothing() -> None:
+    """A command whose effect is not modelled may do something: low, and the first line says so. One without any is none."""
+    snapshot = Snapshot(taken_at=CLOCK, nodes=(node(1),))
+    unread = assess(snapshot, [recognise("a.sh", "#!/bin/sh\nnetplan apply\n")])
+    idle = assess(snapshot, [recognise("a.sh", "#!/bin/sh\necho done\n")])
+
+    assert (Level.LOW, Level.NONE) == (unread.level, idle.level)
+    assert "as far as the proposal is understood; 1 part is not" in view(unread).headline
+    assert "nothing changes" == view(idle).headline

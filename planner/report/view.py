@@ -183,6 +183,10 @@ def _headline(assessment: Assessment) -> str:
     failing = len(_failing_commands(assessment))
     also = f"; {count(failing, 'command')} would fail" if failing else ""
     if not assessment.changes:
+        unread = len({str(gap) for gap in assessment.gaps if gap.section == "proposal"})
+        if unread:
+            part = f"{unread} parts are not" if unread > 1 else "1 part is not"
+            return f"nothing changes as far as the proposal is understood; {part}{also}"
         return f"nothing changes{also}"
     levels = Counter(scored.score.level for scored in assessment.findings)
     parts = [f"{levels[level]} {level.words}" for level in sorted(levels, reverse=True) if level]
