@@ -340,7 +340,7 @@ def test_a_flannel_link_is_made_again_with_its_port_and_number() -> None:
 
 def test_a_name_that_comes_back_leaves_nothing_behind() -> None:
     """A renamed link is the same link: its index, statistics and programs go with it; a new one of that name is not."""
-    before = NodeState(name="n1", kernel="6.1.0", links=(Link(name="dummy0", kind="dummy", index=3),))
+    before = NodeState(name="n1", links=(Link(name="dummy0", kind="dummy", index=3, up=False),))
     command = Command(
         argv=("ip", "link", "set", "dummy0", "name", "dummy9"), source=Source(name="a.sh", line=1)
     )
