@@ -26,7 +26,7 @@ from planner.models.change import ChainChange, ChainEdit, RuleChange, RuleEdit
 from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.ruleset import Table
 from planner.models.traffic import TrafficClass
-from planner.netfilter.effect import Goto, Jump
+from planner.netfilter.effect import Goto, Jump, Reject
 from planner.risks.netfilter.reading import read
 from planner.risks.netfilter.structure import jumps, leads_to, owned, reached, table_of
 from planner.risks.risk import Review, Risk
@@ -149,6 +149,8 @@ def _gone(change: ChainChange | RuleChange, review: Review) -> str:
         case RuleChange():
             if change.edit is not RuleEdit.REMOVED:
                 return ""
+            if isinstance(read(change.rule, change.family).effect, Reject):
+                return ""  # kube-proxy refuses for a Service without endpoints, and stops when one comes
             # Emptied where it stands, while packets still come to it.
             if owned(change.chain) and not after.chains.get(change.chain) and change.chain in after.chains:
                 return change.chain if change.chain in reached(before, change.family) else ""
