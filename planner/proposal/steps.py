@@ -114,7 +114,7 @@ def compile_script(text: str, *, name: str) -> Iterator[Compiled]:
 
 def stops_at_error(text: str) -> bool:
     """Whether a script ends at the first failing command (`set -e`)."""
-    return bool(re.search(r"^\s*(?:set\s+-\w*e|#!\s*\S+.*\s-\w*e)", text, re.MULTILINE))
+    return bool(re.search(r"^[ \t]*(?:set\s+-\w*e|#!\s*\S+.*\s-\w*e)", text, re.MULTILINE))
 
 
 def _is_check(words: tuple[str, ...]) -> bool:
