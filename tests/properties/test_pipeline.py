@@ -3,6 +3,7 @@
 import json
 import os
 from functools import cache
+from time import process_time
 
 import pytest
 import reader_samples as sample
@@ -209,6 +210,47 @@ def replaced(value: object, evil: str, key: str = "") -> object:
     if isinstance(value, list):
         return [replaced(inside, evil, key) for inside in value]
     return value + evil if isinstance(value, str) and key in FREE else value
+
+
+LONG = 60_000
+RUNS = (
+    "\n",
+    " ",
+    " \n",
+    "a",
+    "a.",
+    "/",
+    "-",
+    '"',
+    "(",
+    "\\",
+    "\\\n",
+    "{",
+    "[",
+    "$",
+    ":",
+    "#\n",
+    "*",
+    "`",
+    "1,",
+    "\t",
+    "x=",
+    "<<E\n",
+)
+
+
+@pytest.mark.parametrize("run", RUNS, ids=[repr(run) for run in RUNS])
+def test_a_long_run_of_one_character_takes_no_time(run: str) -> None:
+    """Time grows with the length of an input, not with its square: a hundred kilobytes must not stop a pipeline."""
+    start = process_time()
+    for kind in (None, *KINDS):
+        try:
+            found = recognise("x", run * LONG + "x", kind=kind)
+        except NetchangeError:
+            continue
+        assess(small_demo(), [found])
+
+    assert 10 > process_time() - start
 
 
 def test_the_present_state_as_a_proposal_changes_nothing() -> None:
