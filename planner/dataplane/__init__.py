@@ -1,0 +1,1 @@
+"""What becomes of packets: each step of a packet's way is defined here once."""
