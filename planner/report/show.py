@@ -10,6 +10,7 @@ from planner.models.topology import Overlay, PodAttachment, Topology
 from planner.parse.network_files import CniFacts, cni_facts
 from planner.parse.resolv import load_resolv
 from planner.report.escape import visible
+from planner.report.words import count
 from planner.topology.capacity import GROWTH, Headroom, headroom
 from planner.topology.derive import derive_topology
 from planner.topology.ports import RESERVED_KEY, listened, port_pool, spans
@@ -169,7 +170,8 @@ def _rules(node: NodeState, topology: Topology) -> Iterator[Row]:
     if tables:
         yield "nft", f"{tables} table{'' if tables == 1 else 's'} beside those that iptables-nft prints whole"
     if node.ipsets:
-        yield "ipsets", f"{len(node.ipsets)} with {sum(len(s.elements) for s in node.ipsets):,} elements"
+        elements = sum(len(one.elements) for one in node.ipsets)
+        yield "ipsets", f"{count(len(node.ipsets), 'set')} with {count(elements, 'element')}"
     for owner in topology.owners:
         yield owner.name, f"{owner.rules:>7,} rules in {owner.chains:,} own chains"
 
