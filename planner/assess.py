@@ -17,7 +17,7 @@ from planner.models.plan import Plan
 from planner.models.proposal import Fragment, Outlook
 from planner.models.score import Score
 from planner.models.snapshot import Snapshot
-from planner.models.source import Gap
+from planner.models.source import WOULD_FAIL, Gap
 from planner.models.topology import Topology
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
@@ -194,8 +194,8 @@ def _change_rank(item: tuple[Change, list[int], Score]) -> tuple[object, ...]:
 
 
 def _ignorance(reviewed: Sequence[Reviewed]) -> Level:
-    """What is not understood of the proposal may do something: that is never nothing."""
-    unread = any(gap.section == "proposal" for part in reviewed for gap in part.outlook.gaps)
+    """What is not understood of the proposal may do something, and what the node refuses is not what was wanted."""
+    unread = any(gap.section in {"proposal", WOULD_FAIL} for part in reviewed for gap in part.outlook.gaps)
     return Level.LOW if unread else Level.NONE
 
 

@@ -4,6 +4,7 @@ from planner.assess import assess, assess_snapshots
 from planner.models.finding import Level
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
+from planner.models.proposal import FragmentKind
 from planner.models.ruleset import Ruleset, Table
 from planner.models.snapshot import Snapshot
 from planner.proposal.fragments import recognise
@@ -125,6 +126,17 @@ def test_a_rule_that_no_command_can_write_costs_the_plan_and_not_the_review() ->
 
     assert found.changes
     assert ["plan"] == [gap.section for gap in found.gaps]
+
+
+def test_what_the_node_refuses_is_not_nothing() -> None:
+    """A file that fails as a whole changes nothing; a gate for changes that do nothing must not let it pass as such."""
+    snapshot = Snapshot(taken_at=CLOCK, nodes=(node(1),))
+    batch = "route add 192.0.2.0/24 via 198.51.100.1 dev nowhere\nroute add 192.0.2.0/25 dev nowhere\n"
+    found = assess(snapshot, [recognise("a.batch", batch, kind=FragmentKind.IP_BATCH)])
+
+    assert ((), Level.LOW) == (found.changes, found.level)
+    assert "nothing changes; 1 command would fail" == view(found).headline
+    assert 2 == len(view(found).fails)
 
 
 def test_what_is_not_understood_is_not_nothing() -> None:

@@ -70,7 +70,7 @@ def _stages(fragment: Fragment, state: NodeState) -> Iterator[Stage | Gap]:
         if stage.error and stops:
             source = Source(name=fragment.path, line=item.source.line)
             reason = "the rest of the file does not run: it stops at the first command that fails"
-            yield Gap(section="proposal", reason=reason, source=source)
+            yield Gap(section=WOULD_FAIL, reason=reason, source=source)
             return
 
 
