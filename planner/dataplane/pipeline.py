@@ -221,10 +221,8 @@ def _send(walk: Walk, flow: Flow) -> End:
         return end
     if found.type in {"local", "anycast"}:
         return _loop_back(walk, flow)
-    end = _leave(walk, flow, leg)
-    if end.disposition is Disposition.SENT:
-        return _too_big(walk, found, leg) or end
-    return end
+    # Too long for the link, a packet of the node's own is cut, or its program has found a smaller size before.
+    return _leave(walk, flow, leg)
 
 
 def _changed(before: Packet, after: Packet, when: Reroute) -> bool:

@@ -1,6 +1,6 @@
 """What the kernel decides when a packet is routed: in from a link, out from the node, or once more after a rewrite."""
 
-from planner.dataplane.fib import Found, Query, query_of
+from planner.dataplane.fib import LOOPBACK, Found, Query, query_of
 from planner.dataplane.packet import Packet
 from planner.dataplane.reverse_path import check_source
 from planner.dataplane.walk import End, Walk
@@ -205,5 +205,18 @@ def route_out(walk: Walk, *, rerouted: bool = False) -> tuple[Found, NextHop] | 
         return found, NextHop(link="lo")
     if found.type in {"unicast", "broadcast", "multicast"}:
         leg = choose(walk, found)
-        return found, leg
+        end = _loopback_out(walk, leg.link)
+        return end or (found, leg)
     return failed(walk, found, rule_error=found.route is None)
+
+
+def _loopback_out(walk: Walk, link: str) -> End | None:
+    """A loopback address may leave as source only where route_localnet says so (net/ipv4/route.c, __mkroute_output)."""
+    packet = walk.packet
+    if packet.family != "ip" or packet.source >> 24 != 127 or link in {"", LOOPBACK}:
+        return None
+    if walk.setting("route_localnet", link, "decides about loopback addresses that leave"):
+        return None
+    return End(
+        Disposition.MARTIAN, f"{packet.address(packet.source)} may not leave by {link}: route_localnet is 0"
+    )
