@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer.main
+
 from planner.cli.main import app
 from planner.models.assessment import Assessment
 from planner.models.snapshot import Snapshot
@@ -25,7 +26,10 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield ROOT / "schemas" / f"{name}.schema.json", json.dumps(schema, indent=1, sort_keys=True) + "\n"
     yield ROOT / "docs/reference/risks.md", risks()
     yield ROOT / "docs/reference/cli.md", cli()
-    yield ROOT / "docs/reference/levels.md", "# Levels\n\nGenerated from `planner/scoring/table.py`.\n\n" + printed()
+    yield (
+        ROOT / "docs/reference/levels.md",
+        "# Levels\n\nGenerated from `planner/scoring/table.py`.\n\n" + printed(),
+    )
 
 
 def risks() -> str:

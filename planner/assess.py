@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from planner import __version__
 from planner.changes import changes_of, drift_of
 from planner.cohorts import cohorts
+from planner.errors import NetchangeError
 from planner.models.assessment import Assessment, Cohort, ScoredChange, ScoredFinding
 from planner.models.change import Change
 from planner.models.cluster import Cluster
@@ -16,7 +17,7 @@ from planner.models.plan import Plan
 from planner.models.proposal import Fragment, Outlook
 from planner.models.score import Score
 from planner.models.snapshot import Snapshot
-from planner.models.source import Gap
+from planner.models.source import WOULD_FAIL, Gap
 from planner.models.topology import Topology
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
@@ -95,7 +96,7 @@ def _assembled(
         netchange=__version__,
         taken_at=snapshot.taken_at,
         title=title,
-        level=max((score.level for _, _, score in changes), default=Level.NONE),
+        level=max((_ignorance(reviewed), *(score.level for _, _, score in changes))),
         fragments=tuple(fragments),
         nodes=tuple(sorted(node.name for node in snapshot.nodes)),
         cohorts=tuple(part.cohort for part in reviewed),
@@ -143,8 +144,17 @@ def review(
         )
 
     findings = find(changes, review_for)
-    plan = build_plan(outlook, topology=topology, cluster=cluster)
+    plan = _plan(outlook, topology, cluster)
     return Reviewed(cohort, node, outlook, topology, changes, findings, plan)
+
+
+def _plan(outlook: Outlook, topology: Topology, cluster: Cluster | None) -> Plan:
+    """The plan, or the reason why there is none: what the node holds may not be writable by any command."""
+    try:
+        return build_plan(outlook, topology=topology, cluster=cluster)
+    except NetchangeError as error:
+        reason = f"no plan and no rollback can be written: {error.message}"
+        return Plan(node=outlook.node, not_planned=(Gap(section="plan", reason=reason),))
 
 
 def _scored(
@@ -183,5 +193,11 @@ def _change_rank(item: tuple[Change, list[int], Score]) -> tuple[object, ...]:
     return (-score.level, -score.number, change.horizon, change.node, change.kind, change.model_dump_json())
 
 
+def _ignorance(reviewed: Sequence[Reviewed]) -> Level:
+    """What is not understood of the proposal may do something, and what the node refuses is not what was wanted."""
+    unread = any(gap.section in {"proposal", WOULD_FAIL} for part in reviewed for gap in part.outlook.gaps)
+    return Level.LOW if unread else Level.NONE
+
+
 def _gaps(part: Reviewed) -> tuple[Gap, ...]:
-    return (*part.node.gaps, *part.outlook.gaps)
+    return (*part.node.gaps, *part.outlook.gaps, *part.plan.not_planned)

@@ -4,9 +4,11 @@ from planner.assess import assess, assess_snapshots
 from planner.models.finding import Level
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
+from planner.models.proposal import FragmentKind
 from planner.models.ruleset import Ruleset, Table
 from planner.models.snapshot import Snapshot
 from planner.proposal.fragments import recognise
+from planner.report.view import view
 
 CLOCK = "2026-01-01T00:00:00Z"
 
@@ -107,3 +109,42 @@ def test_another_snapshot_as_the_proposal() -> None:
     assert {"sysctl", "rule"} == {scored.change.kind for scored in found.changes}
     assert Level.CRITICAL is found.level
     assert 2 == len(found.plans[0].steps)
+
+
+def test_a_rule_that_no_command_can_write_costs_the_plan_and_not_the_review() -> None:
+    """A line break in a comment cannot be restored by iptables-restore: the findings stay, the missing plan is told."""
+    before = node(1)
+    table = before.rulesets[0].tables["nat"]
+    rule = '-m comment --comment "a\nb" -j ACCEPT'
+    odd = table.model_copy(update={"chains": {**table.chains, "S": (*table.chains["S"], rule)}})
+    held = before.model_copy(
+        update={"rulesets": (before.rulesets[0].model_copy(update={"tables": {"nat": odd}}),)}
+    )
+    found = assess(
+        Snapshot(taken_at=CLOCK, nodes=(held,)), [recognise("a.sh", "#!/bin/sh\niptables -t nat -F S\n")]
+    )
+
+    assert found.changes
+    assert ["plan"] == [gap.section for gap in found.gaps]
+
+
+def test_what_the_node_refuses_is_not_nothing() -> None:
+    """A file that fails as a whole changes nothing; a gate for changes that do nothing must not let it pass as such."""
+    snapshot = Snapshot(taken_at=CLOCK, nodes=(node(1),))
+    batch = "route add 192.0.2.0/24 via 198.51.100.1 dev nowhere\nroute add 192.0.2.0/25 dev nowhere\n"
+    found = assess(snapshot, [recognise("a.batch", batch, kind=FragmentKind.IP_BATCH)])
+
+    assert ((), Level.LOW) == (found.changes, found.level)
+    assert "nothing changes; 1 command would fail" == view(found).headline
+    assert 2 == len(view(found).fails)
+
+
+def test_what_is_not_understood_is_not_nothing() -> None:
+    """A command whose effect is not modelled may do something: low, and the first line says so. One without any is none."""
+    snapshot = Snapshot(taken_at=CLOCK, nodes=(node(1),))
+    unread = assess(snapshot, [recognise("a.sh", "#!/bin/sh\nnetplan apply\n")])
+    idle = assess(snapshot, [recognise("a.sh", "#!/bin/sh\necho done\n")])
+
+    assert (Level.LOW, Level.NONE) == (unread.level, idle.level)
+    assert "as far as the proposal is understood; 1 part is not" in view(unread).headline
+    assert "nothing changes" == view(idle).headline

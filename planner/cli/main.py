@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from planner.cli import diff, explain, plan, report, risks, show, snapshot
+from planner.cli import diff, explain, plan, report, risks, show, snapshot, trace
 from planner.cli.arguments import arguments
 from planner.cli.output import note, silence
 from planner.errors import NetchangeError
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(snapshot.app, name="snapshot")
 app.command("show")(show.show)
 app.command("plan")(plan.plan)
+app.command("trace")(trace.trace)
 app.command("diff")(diff.diff)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)
@@ -84,6 +85,10 @@ def run(argv: Sequence[str]) -> int:
     except OSError as trouble:
         where = f"`{trouble.filename}`: " if trouble.filename else ""
         note(f"{where}{trouble.strerror or trouble}; check the path, its mode and the disk")
+    except UnicodeEncodeError:
+        note(
+            "a text of the input holds half of a surrogate pair, which is no character; mend the file, or make it again"
+        )
     except MemoryError:
         note("there is not enough memory for these inputs; run it on a larger machine, or with fewer nodes")
     else:

@@ -99,8 +99,8 @@ def _assess(
     from planner.models.snapshot import Snapshot
 
     chosen: FragmentKind | None = FragmentKind(kind.value) if kind is not None else None
-    snapshot = load_state(before)
     proposed = proposal(files, kind=chosen, noflush=noflush)
+    snapshot = load_state(before)
     if isinstance(proposed, Snapshot):
         return assess_snapshots(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
     return assess(snapshot, proposed, title=title, growth=growth)

@@ -231,6 +231,23 @@ listing() {
   fi
 }
 
+# flags NAME PATH: of a static pod's manifest the few flags that tell ranges and ports; the rest may hold secrets.
+flags() {
+  if [ -d "$R${2%/*}" ] && [ ! -x "$R${2%/*}" ]; then skip "$1" "${2%/*}: not readable (needs root)"
+  elif [ ! -e "$R$2" ]; then skip "$1" absent
+  elif [ ! -r "$R$2" ]; then skip "$1" "$2: not readable (needs root)"
+  elif ! has grep; then skip "$1" "grep: not found"
+  else shell "$1" lines_of_flags "$R$2"
+  fi
+}
+lines_of_flags() {
+  grep -e '^[[:space:]]*-[[:space:]]*["'\'']\{0,1\}--service-cluster-ip-range=' \
+    -e '^[[:space:]]*-[[:space:]]*["'\'']\{0,1\}--service-node-port-range=' \
+    -e '^[[:space:]]*-[[:space:]]*["'\'']\{0,1\}--cluster-cidr=' \
+    -e '^[[:space:]]*-[[:space:]]*["'\'']\{0,1\}--proxy-mode=' -- "$1"
+  [ $? -lt 2 ]
+}
+
 modes() {
   modes_ifs=$IFS; IFS=$nl
   set -f
@@ -312,6 +329,7 @@ proc proc/netstat /proc/net/netstat
 proc proc/conntrack /proc/net/stat/nf_conntrack
 proc proc/arp_cache /proc/net/stat/arp_cache
 proc proc/ndisc_cache /proc/net/stat/ndisc_cache
+proc proc/file-nr /proc/sys/fs/file-nr
 if [ "$(id -u 2>/dev/null)" = 0 ]; then run listeners ss -Hnltup; else run listeners ss -Hnltu; fi
 
 file /etc/os-release /usr/lib/os-release
@@ -348,7 +366,10 @@ files /etc/systemd/system/kubelet.service.d '*.conf'
 files /run/systemd/system/kubelet.service.d '*.conf'
 files /usr/lib/systemd/system/kubelet.service.d '*.conf'
 file /var/lib/kube-proxy/config.conf /var/lib/kube-proxy/kube-proxy-config.yaml
-file /etc/kubernetes/kube-proxy-config.yaml /etc/kubernetes/manifests/kube-proxy.yaml
+file /etc/kubernetes/kube-proxy-config.yaml
+flags flags/kube-apiserver /etc/kubernetes/manifests/kube-apiserver.yaml
+flags flags/kube-controller-manager /etc/kubernetes/manifests/kube-controller-manager.yaml
+flags flags/kube-proxy /etc/kubernetes/manifests/kube-proxy.yaml
 file /run/flannel/subnet.env /etc/kube-flannel/net-conf.json
 file /etc/docker/daemon.json
 file /etc/resolv.conf /run/systemd/resolve/resolv.conf /etc/systemd/resolved.conf

@@ -113,9 +113,28 @@ SECTIONS: tuple[Wanted, ...] = (
     Wanted("proc/conntrack", "/proc/net/stat/nf_conntrack", NONE, "connections that could not be tracked"),
     Wanted("proc/arp_cache", "/proc/net/stat/arp_cache", NONE, "size of the neighbour table"),
     Wanted("proc/ndisc_cache", "/proc/net/stat/ndisc_cache", NONE, "size of the neighbour table"),
+    Wanted("proc/file-nr", "/proc/sys/fs/file-nr", NONE, "how many files are open"),
     Wanted("listeners", "ss -Hnltup", ROOT, "which process waits on a port"),
     Wanted("listeners", "ss -Hnltu", NONE, "ports on which the node waits"),
     Wanted("cni-plugins", "/opt/cni/bin", NONE, "CNI plugins that are installed"),
+    Wanted(
+        "flags/kube-apiserver",
+        "/etc/kubernetes/manifests/kube-apiserver.yaml",
+        ROOT,
+        "ranges of services and NodePorts (of the file, lines with those flags only)",
+    ),
+    Wanted(
+        "flags/kube-controller-manager",
+        "/etc/kubernetes/manifests/kube-controller-manager.yaml",
+        ROOT,
+        "the pods' range (of the file, lines with that flag only)",
+    ),
+    Wanted(
+        "flags/kube-proxy",
+        "/etc/kubernetes/manifests/kube-proxy.yaml",
+        ROOT,
+        "the pods' range and kube-proxy's mode (of the file, lines with those flags only)",
+    ),
     Wanted("modes", "stat -L -c '%a %n'", NONE, "modes of the files below"),
     Wanted("links-last", "/proc/net/dev", NONE, "whether links came or went meanwhile"),
     Wanted(
@@ -209,7 +228,6 @@ FILES: tuple[str, ...] = (
     "/var/lib/kube-proxy/config.conf",
     "/var/lib/kube-proxy/kube-proxy-config.yaml",
     "/etc/kubernetes/kube-proxy-config.yaml",
-    "/etc/kubernetes/manifests/kube-proxy.yaml",
     "/run/flannel/subnet.env",
     "/etc/kube-flannel/net-conf.json",
     "/etc/docker/daemon.json",
@@ -241,6 +259,7 @@ NEVER = (
     "private keys, certificates and kubeconfigs (/etc/kubernetes/*.conf, /etc/cni/net.d/*kubeconfig)",
     "command lines and environments of processes",
     "net.ipv6.conf.*.stable_secret, net.ipv4.tcp_fastopen_key",
+    "the rest of static pods' manifests, of which lines with four flags are read",
     "values of lines that name a key, a password, a token or a secret in network files",
 )
 """What is never read or never printed."""

@@ -1,1 +1,1 @@
-"""The data plane: what becomes of packets on a node."""
+"""What becomes of packets: each step of a packet's way is defined here once."""

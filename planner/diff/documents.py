@@ -100,7 +100,8 @@ def _differences(before: Value, after: Value) -> Iterator[tuple[str, str | None,
         return
     from deepdiff import DeepDiff
 
-    found = DeepDiff(old, new, view="tree", ignore_private_variables=False)
+    # Its threshold would report two objects with few keys in common as one change, and print them as Python does.
+    found = DeepDiff(old, new, view="tree", ignore_private_variables=False, threshold_to_diff_deeper=0)
     for how in ("values_changed", "dictionary_item_added", "dictionary_item_removed"):
         for level in found.get(how, ()):
             pointer = "".join("/" + _segment(part) for part in level.path(output_format="list"))

@@ -385,6 +385,7 @@ def unrestorable(have: NodeState, want: NodeState) -> tuple[Residue, ...]:
     """What the commands do not bring back, each with the reason, sorted."""
     way = _restored(have, want)
     found: set[tuple[str, str]] = set()
+    held = {link.index for link in have.links}
     for argv, error in way.refused:
         found.add((" ".join(argv), f"the kernel would refuse it: {error}"))
     for link in want.links:
@@ -393,6 +394,8 @@ def unrestorable(have: NodeState, want: NodeState) -> tuple[Residue, ...]:
             found.add(
                 (f"link {link.name}", "no command makes such a link again: its driver, agent or pod has to")
             )
+        elif old is None and link.index and now.index == link.index and link.index in held:
+            continue  # it was renamed, and gets its name back
         elif old is None or _is_another(old, link) or (old.index and now.index != old.index):
             found.add(
                 (

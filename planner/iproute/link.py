@@ -324,7 +324,8 @@ def rename(world: World, old: str, new: str) -> str:
         )
         for other in world.links
     ]
-    world.tell(f"link/{old}/name")
+    world.tell(f"link/{old}")
+    world.tell(f"link/{new}")
     for at, route in enumerate(world.routes):
         if any(hop.link == old for hop in route.nexthops):
             hops = tuple(hop.model_copy(update={"link": called(hop.link)}) for hop in route.nexthops)

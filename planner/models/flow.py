@@ -49,6 +49,19 @@ class Entry(Noun):
     """For the node's own packets: the socket's user."""
 
 
+class Binding(Noun):
+    """What conntrack makes of a packet whose flow it knows already: the header as it leaves, seen in this direction."""
+
+    source: str
+    destination: str
+    source_port: int = 0
+    destination_port: int = 0
+    reply: bool = False
+    """The packet answers the one that opened the flow."""
+    mark: int | None = None
+    """Of the conntrack entry; None when not known."""
+
+
 class Flow(Noun):
     """A packet's header, with what conntrack says about it."""
 
@@ -70,6 +83,10 @@ class Flow(Noun):
     """Of a socket (SO_MARK); a packet from outside has none."""
     state: str = "NEW"
     """NEW, ESTABLISHED, RELATED, INVALID or UNTRACKED, as conntrack would say at its hook."""
+    binding: Binding | None = None
+    """Of an ESTABLISHED or RELATED packet: its translation. None: not known, taken for none and told as a doubt."""
+    dont_fragment: bool = True
+    """Of IPv4: too long for a link, it is dropped and not cut. IPv6 never cuts on the way."""
     entry: Entry = Entry()
 
     def __str__(self) -> str:
@@ -122,4 +139,10 @@ class Trace(Noun):
     """`icmp-port-unreachable`, `tcp-reset`, or the ICMP that the kernel sends by itself: `net-unreachable` …; empty for silence."""
     draws: tuple[str, ...] = ()
     """Random choices that were taken, as `KUBE-SVC-X rule 2 (0.33333333349): hit`."""
+    port: str = ""
+    """The port of the bridge `link` that it left by, where that is known."""
+    listens: str = ""
+    """Of a packet handed to the node's own sockets: who listens there; `nobody`; empty when not known."""
     hops: tuple[Hop, ...] = ()
+    alternatives: tuple["Trace", ...] = ()
+    """When the disposition is unknown because something is not known: what it would be for each answer."""

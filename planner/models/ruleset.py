@@ -35,7 +35,10 @@ class Ruleset(Noun):
 
 
 class NativeRuleset(Noun):
-    """nft tables, native ones and those that iptables-nft made."""
+    """nft tables that no rule set above tells: native ones, and those of which iptables-nft does not print everything.
+
+    A table that iptables-nft prints exactly, as nft confirms, is kept as a `Ruleset` only.
+    """
 
     json_text: str = ""
     """`nft -j list ruleset`, to analyse."""

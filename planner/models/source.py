@@ -15,6 +15,10 @@ class Source(Noun):
         return f"{self.name}:{self.line}" if self.line else self.name
 
 
+WOULD_FAIL = "proposal/fails"
+"""Section of gaps that are commands which the node would refuse."""
+
+
 class Gap(Noun):
     """Something not collected or not modelled, with the reason. It widens verdicts; it is never an absence."""
 

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,3 +27,13 @@ def read_large_json(text: str, *, pairs: Callable[[list[tuple[str, Any]]], Any] 
             return json.loads(text, object_pairs_hook=pairs)
         except RecursionError as error:
             raise ValueError("nested too deeply") from error
+
+
+def expect_whole_text(text: str, document: Any) -> None:
+    """Raises ValueError when a string of the document holds half of a surrogate pair: JSON can say it, UTF-8 cannot (RFC 8259, 8.2)."""
+    if not re.search(r"\\u[dD][89a-fA-F]", text):
+        return
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a text in it holds half of a surrogate pair, which is no character") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from planner.errors import NetchangeError
 from planner.models.cluster import Cluster
-from planner.models.node import ConfigFile
+from planner.models.node import ConfigFile, NodeState
 from planner.parse.cni import CniPlugin, active_cni
 from planner.parse.documents import Value, as_object, load_json, load_yaml
 from planner.parse.subnet_env import load_subnet_env
@@ -98,11 +98,15 @@ def flannel_ranges(files: Mapping[str, ConfigFile]) -> tuple[tuple[str, ...], tu
     return wide, tuple(text for text in (env.subnet, env.subnet6) if text)
 
 
-def component_options(files: Mapping[str, ConfigFile], component: str) -> dict[str, str]:
-    """Options of a static pod's command line: `{"service-cluster-ip-range": "10.96.0.0/12"}`."""
-    file = files.get(f"/etc/kubernetes/manifests/{component}.yaml")
+def component_options(node: NodeState, component: str) -> dict[str, str]:
+    """Options of a static pod's command line: `{"service-cluster-ip-range": "10.96.0.0/12"}`.
+
+    The collector takes the few that matter, a tree of files may hold the whole manifest.
+    """
+    file = node.files.get(f"/etc/kubernetes/manifests/{component}.yaml")
+    text = file.text if file is not None else node.volatile.extra.get(f"flags/{component}", "")
     options: dict[str, str] = {}
-    for line in file.text.splitlines() if file is not None else ():
+    for line in text.splitlines():
         word = line.strip().removeprefix("- ").strip("\"'")
         if word.startswith("--"):
             key, _, value = word[2:].partition("=")

@@ -24,7 +24,7 @@ from planner.parse.stream import STREAM
 from planner.parse.sysctl import parse_sysctl_values
 
 SECRET_KEYS = re.compile(r"\.(stable_secret|tcp_fastopen_key|netdev_rss_key|fib_multipath_hash_seed)$")
-COUNTED_KEYS = frozenset({"net.netfilter.nf_conntrack_count"})
+COUNTED_KEYS = frozenset({"net.netfilter.nf_conntrack_count", "fs.file-nr"})
 """Sysctls that are counters: they belong to `volatile`."""
 _REFUSED_KEY = re.compile(r"^(?:grep: |sysctl: .*key ['\"]|unreadable: )(?P<path>[^:'\"]+)")
 _TRIGGER = re.compile(r"[./]flush$|stable_secret")

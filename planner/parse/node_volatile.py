@@ -1,5 +1,7 @@
 """Facts of a node that move by themselves, gathered from their sections."""
 
+from collections.abc import Iterator
+
 from planner.models.node import Volatile
 from planner.parse.counters import (
     parse_conntrack,
@@ -32,6 +34,12 @@ def read_volatile(found: Sections, sysctls: dict[str, str]) -> Volatile:
     plugins = found.quiet("cni-plugins")
     if plugins is not None:
         extra["cni-bin"] = " ".join(sorted(plugins.split()))
+    open_files = found.quiet("proc/file-nr") or sysctls.get("fs.file-nr", "")
+    if open_files:
+        extra["fs.file-nr"] = " ".join(open_files.split())
+    for name, section in found.under("flags/"):
+        if section.usable and section.text:
+            extra[f"flags/{name}"] = "\n".join(_flags(section.text))
     listening = found.text("listeners", "volatile/listeners")
     return Volatile(
         conntrack=parse_conntrack(sysctls, found.quiet("proc/conntrack") or ""),
@@ -44,3 +52,11 @@ def read_volatile(found: Sections, sysctls: dict[str, str]) -> Volatile:
         uptime_seconds=parse_uptime(found.quiet("uptime") or ""),
         extra=extra,
     )
+
+
+def _flags(text: str) -> Iterator[str]:
+    """List items of a manifest's command that are flags: `--cluster-cidr=10.244.0.0/16`."""
+    for line in text.splitlines():
+        word = line.strip().removeprefix("-").strip().strip("\"'")
+        if word.startswith("--"):
+            yield word

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from planner.errors import NetchangeError
 from planner.models.snapshot import SCHEMA_VERSION, Snapshot
-from planner.parse.large_json import no_collections
+from planner.parse.large_json import expect_whole_text, no_collections
 
 LIMIT = 2 * 1024 * 1024 * 1024
 """A compressed snapshot may not unpack to more than this."""
@@ -97,7 +97,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _document(text: str, name: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
+        expect_whole_text(text, document)
     except json.JSONDecodeError as error:
         if not text[: error.pos].strip():
             raise NetchangeError(
@@ -124,6 +125,7 @@ def _document(text: str, name: str) -> Any:
             message=f"`{name}` is no snapshot: {error}",
             hint=COLLECT_AGAIN,
         ) from error
+    return document
 
 
 def _no_constant(word: str) -> NoReturn:

@@ -17,9 +17,9 @@ RESTORE_TARGETS = {
     "/etc/sysconfig/ip6tables": FragmentKind.IP6TABLES_RESTORE,
 }
 COMMANDS = r"(?:sudo\s+)?(?:/\S*/)?(?:sysctl|ip6?tables(?:-nft|-legacy)?(?:-restore)?|ip|ipset|bridge)\s+\S"
-SCRIPT_LINE = re.compile(rf"^\s*{COMMANDS}", re.MULTILINE)
+SCRIPT_LINE = re.compile(rf"^[ \t]*{COMMANDS}", re.MULTILINE)
 BATCH_LINE = re.compile(
-    r"^\s*(?:r(?:o(?:u(?:te?)?)?)?|ru(?:le?)?|a(?:d(?:d(?:r(?:ess)?)?)?)?|l(?:i(?:nk?)?)?|n(?:e(?:igh(?:bou?r)?)?)?|nexthop)"
+    r"^[ \t]*(?:r(?:o(?:u(?:te?)?)?)?|ru(?:le?)?|a(?:d(?:d(?:r(?:ess)?)?)?)?|l(?:i(?:nk?)?)?|n(?:e(?:igh(?:bou?r)?)?)?|nexthop)"
     r"\s+(?:a(?:dd?|ppend)?|d(?:el(?:ete)?)?|r(?:eplace)?|c(?:hange)?|s(?:et)?|f(?:lush)?)\b",
     re.MULTILINE,
 )
@@ -33,18 +33,19 @@ NFT_SHEBANG = (
 )
 """Such a file is loaded by nft, not run by a shell."""
 NFT_LINE = re.compile(
-    r"^\s*(?:flush\s+ruleset\b|(?:(?:add|create|delete|destroy|flush)\s+)?table\s+(?:(?:ip6?|inet|arp|bridge|netdev)\s+)?[\w-]+\s*[{;\n])",
+    r"^[ \t]*(?:flush\s+ruleset\b|(?:(?:add|create|delete|destroy|flush)\s+)?table\s+(?:(?:ip6?|inet|arp|bridge|netdev)\s+)?[\w-]+\s*[{;\n])",
     re.MULTILINE,
 )
 """What the rules of nft(8) begin with; `ip saddr …` within would pass for a command of iproute2."""
-MANIFEST_LINE = re.compile(r"^(?:apiVersion:\s*\S|\s*\"apiVersion\"\s*:)", re.MULTILINE)
+MANIFEST_LINE = re.compile(r"^(?:apiVersion:[ \t]*\S|[ \t]*\"apiVersion\"[ \t]*:)", re.MULTILINE)
 KIND_LINE = re.compile(r"^\s{0,2}\"?kind\"?\s*:\s*\"?(?P<kind>[A-Za-z]+)", re.MULTILINE)
 IPSET_LINE = re.compile(r"^(?:create|add|destroy|flush|swap|rename)\s+\S+", re.MULTILINE)
-FREE_SYSCTL_LINE = re.compile(r"^\s*-?[\w*?\[\]:-]+(?:[./][\w*?\[\]:-]+)*\s*=", re.MULTILINE)
+FREE_SYSCTL_LINE = re.compile(r"^[ \t]*-?[\w*?\[\]:-]+(?:[./][\w*?\[\]:-]+)*[ \t]*=", re.MULTILINE)
 FREE_IPSET_LINE = re.compile(
-    r"^\s*(?:-[!q]\s+)*(?:-[NXFWEAD]\s|(?:--)?(?:create|add|del|destroy|flush|swap|rename)\b)", re.MULTILINE
+    r"^[ \t]*(?:-[!q]\s+)*(?:-[NXFWEAD]\s|(?:--)?(?:create|add|del|destroy|flush|swap|rename)\b)",
+    re.MULTILINE,
 )
-YAML_KEY = re.compile(r"^\s*(?:[{\"]|[A-Za-z]\w*\s*:)", re.MULTILINE)
+YAML_KEY = re.compile(r"^[ \t]*(?:[{\"]|[A-Za-z]\w*\s*:)", re.MULTILINE)
 COMMENTS = re.compile(r"^[ \t]*(?:[#;].*)?$\n?", re.MULTILINE)
 SYSCTL_LINE = re.compile(
     r"\s*(?:-?[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*=|-[a-z0-9_]+(?:[./][\w*?\[\]:-]+)+\s*$|[#;]|$)"
@@ -244,7 +245,7 @@ def _from_content(path: str, text: str) -> FragmentKind | None:
         return FragmentKind.IP6TABLES_RESTORE if six else FragmentKind.IPTABLES_RESTORE
     if stripped.startswith("{") and '"cniVersion"' in text:
         return FragmentKind.CNI
-    if re.search(r'^(?:kind\s*:|\s*"kind"\s*:)\s*"?KubeletConfiguration', text, re.MULTILINE):
+    if re.search(r'^(?:kind[ \t]*:|[ \t]*"kind"[ \t]*:)[ \t]*"?KubeletConfiguration', text, re.MULTILINE):
         return FragmentKind.KUBELET
     if text.startswith("#!") or name.endswith(".sh") or SCRIPT_LINE.search(text):
         return FragmentKind.SCRIPT

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.proposal import Fragment, FragmentKind, Outlook, Stage
-from planner.models.source import Gap, Source
+from planner.models.source import WOULD_FAIL, Gap, Source
 from planner.proposal.acting import acting
 from planner.proposal.fragments import RESTORE_TARGETS
 from planner.proposal.run import run
@@ -40,7 +40,7 @@ def propose(node: NodeState, fragments: Sequence[Fragment]) -> Outlook:
             gaps.extend(item.gaps)
             if item.error and fragment.kind is not FragmentKind.SYSCTL:  # a risk tells of keys in files
                 reason = f"would fail on {node.name}: {item.error}"
-                gaps.append(Gap(section="proposal", reason=reason, source=item.operation.source))
+                gaps.append(Gap(section=WOULD_FAIL, reason=reason, source=item.operation.source))
             state = item.after
     persisted = any(fragment.target in RESTORE_TARGETS for fragment in fragments)
     before, after = _horizons(node, state, rules_persisted=persisted)
@@ -70,7 +70,7 @@ def _stages(fragment: Fragment, state: NodeState) -> Iterator[Stage | Gap]:
         if stage.error and stops:
             source = Source(name=fragment.path, line=item.source.line)
             reason = "the rest of the file does not run: it stops at the first command that fails"
-            yield Gap(section="proposal", reason=reason, source=source)
+            yield Gap(section=WOULD_FAIL, reason=reason, source=source)
             return
 
 

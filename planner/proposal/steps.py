@@ -101,7 +101,7 @@ def _sysctl_file(fragment: Fragment, state: NodeState) -> Iterator[Compiled]:
 def compile_script(text: str, *, name: str) -> Iterator[Compiled]:
     """Operations of a POSIX-sh script."""
     pieces = list(read_script(text))
-    for piece, following in zip(pieces, (*pieces[1:], None), strict=True):
+    for piece, following in zip(pieces, (*pieces, None)[1:], strict=True):
         source = Source(name=name, line=piece.line)
         if isinstance(piece, NotUnderstood):
             reason = f"not understood: {piece.reason}: `{piece.text}`"
@@ -114,7 +114,7 @@ def compile_script(text: str, *, name: str) -> Iterator[Compiled]:
 
 def stops_at_error(text: str) -> bool:
     """Whether a script ends at the first failing command (`set -e`)."""
-    return bool(re.search(r"^\s*(?:set\s+-\w*e|#!\s*\S+.*\s-\w*e)", text, re.MULTILINE))
+    return bool(re.search(r"^[ \t]*(?:set\s+-\w*e|#!\s*\S+.*\s-\w*e)", text, re.MULTILINE))
 
 
 def _is_check(words: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from planner.models.node import ConfigFile, NodeState
 from planner.models.source import Gap, Source
 from planner.parse.sysctl_d import Assignment, Reader, effective_assignments, unknown_key
 from planner.proposal.effects import Draft, cascade, ticks_per_second
+from planner.proposal.late_modules import late_module
 from planner.proposal.outcome import Outcome
 from planner.sysctls.catalogue import SysctlFact, Takes, Template, lookup, suggest
 from planner.sysctls.names import ALL, DEFAULT, LinkKey, conf, link_key, normalise_key
@@ -307,7 +308,9 @@ def at_reboot(state: NodeState, files: Mapping[str, ConfigFile]) -> AfterReboot:
         if source not in unknown:
             fresh[key] = fresh[source]
             unknown.discard(key)
-    assignments = effective_assignments(files, Reader.SYSTEMD, list(state.sysctls))
+    found = effective_assignments(files, Reader.SYSTEMD, list(state.sysctls))
+    late = {assignment.key for assignment in found if late_module(assignment.key, state, files)}
+    assignments = tuple(assignment for assignment in found if assignment.key not in late)
     written = {assignment.key for assignment in assignments}
     for key in sorted(state.sysctls):
         parts = link_key(key)
@@ -328,6 +331,7 @@ def at_reboot(state: NodeState, files: Mapping[str, ConfigFile]) -> AfterReboot:
             after[assignment.key] = after[assignment.key] if error else value
     unknown -= written
     unknown -= {key for key in unknown if _follows_written(key, written)}
+    unknown |= late  # skipped at boot; whoever loads the module later may set them or not
     return AfterReboot(dict(sorted(after.items())), frozenset(unknown))
 
 

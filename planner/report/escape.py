@@ -34,6 +34,11 @@ def markdown(text: str) -> str:
     return shown.replace("://", "&#58;//").replace("www.", "www&#46;")
 
 
+def remark(text: str) -> str:
+    """Text inside an HTML comment, which it cannot end."""
+    return re.sub(r"[<>&]", "_", visible(text)).replace("--", "-_")
+
+
 def html(text: str) -> str:
     """Text between HTML tags, where Markdown is not read."""
     return escape(visible(text))

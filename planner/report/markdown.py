@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
-from planner.report.escape import code, fence, html, markdown
+from planner.report.escape import code, fence, html, markdown, remark
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
 
@@ -20,7 +20,7 @@ def render(assessment: Assessment, *, budget: int = BUDGET) -> str:
     page = view(assessment)
     digest = hashlib.sha256(assessment.model_dump_json().encode()).hexdigest()[:16]
     head = [
-        f"<!-- netchange:v1 findings=sha256:{digest} valid-at={page.taken_at.replace('--', '-')} -->",
+        f"<!-- netchange:v1 findings=sha256:{digest} valid-at={remark(page.taken_at)} -->",
         f"### netchange: **{page.level.name}** · {markdown(page.headline)}",
         "",
         markdown(page.scope),
@@ -50,6 +50,11 @@ def size(text: str) -> int:
 
 
 def _blocks(page: View) -> Iterable[str]:
+    if page.fails:
+        shown = page.fails[:SHOWN_ITEMS]
+        lines = [f"- {markdown(line)}" for line in shown]
+        lines += [f"- and {len(page.fails) - len(shown)} more"] if len(page.fails) > len(shown) else []
+        yield "\n".join(["**Would fail: the node refuses these commands**", "", *lines, "", ""])
     for item in page.items[:SHOWN_ITEMS]:
         yield _item(item)
     rest = page.items[SHOWN_ITEMS:]

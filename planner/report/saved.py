@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from planner.errors import NetchangeError
 from planner.models.assessment import ASSESSMENT_VERSION, Assessment
+from planner.parse.large_json import expect_whole_text
 
 GZIP = b"\x1f\x8b"
 HINT = "give the assessment.json that `netchange plan --out DIR` wrote"
@@ -40,13 +41,16 @@ def _document(data: bytes, name: str) -> Any:
     if data.startswith(GZIP):
         raise _unreadable(name, "it is compressed, as a snapshot may be")
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
+        text = data.decode("utf-8-sig")
+        document = json.loads(text, object_pairs_hook=_once)
+        expect_whole_text(text, document)
     except json.JSONDecodeError as error:
         raise _unreadable(name, f"line {error.lineno} is not JSON: {error.msg}") from error
     except UnicodeDecodeError as error:
         raise _unreadable(name, f"byte {error.start} is not UTF-8") from error
     except (RecursionError, ValueError) as error:
         raise _unreadable(name, str(error)) from error
+    return document
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from planner.models.topology import Overlay, PodAttachment, Topology
 from planner.parse.network_files import CniFacts, cni_facts
 from planner.parse.resolv import load_resolv
 from planner.report.escape import visible
+from planner.report.words import count
 from planner.topology.capacity import GROWTH, Headroom, headroom
 from planner.topology.derive import derive_topology
 from planner.topology.ports import RESERVED_KEY, listened, port_pool, spans
 
 BOLD, RED, YELLOW, PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[33m", "\x1b[0m"
-LABEL = 15
-"""Columns of the words on the left."""
+LABEL, WIDEST = 15, 32
+"""Columns of the words on the left: at least, and at most when a name needs more."""
 
 OVERLAYS = {
     Overlay.FLANNEL_VXLAN: "flannel, VXLAN between nodes",
@@ -55,6 +56,8 @@ SHOWN_GAPS = 12
 
 Row = tuple[str, str]
 """A label, and what stands beside it; rows without a label go on with the one above."""
+BESIDE = " "
+"""Label of a row whose text stands under the text of the one above."""
 
 
 def describe(snapshot: Snapshot, *, width: int = 80, color: bool = False) -> str:
@@ -83,6 +86,8 @@ def _node(node: NodeState, cluster: Cluster | None, *, width: int, color: bool) 
         ("Concluded from", [("", clue) for clue in topology.clues]),
         ("Not known", list(_gaps(node))),
     ]
+    longest = max((len(visible(label)) for _, rows in sections for label, _ in rows), default=0)
+    column = min(max(LABEL, longest + 2), WIDEST)
     lines: list[str] = []
     for title, rows in sections:
         if not rows and lines:
@@ -93,14 +98,14 @@ def _node(node: NodeState, cluster: Cluster | None, *, width: int, color: bool) 
             else [_paint(visible(title), BOLD, color=color)]
         )
         for label, text in rows:
-            lines += _row(label, text, width=width, color=color)
+            lines += _row(label, text, column=column, width=width, color=color)
     return "\n".join(lines)
 
 
-def _row(label: str, text: str, *, width: int, color: bool) -> list[str]:
+def _row(label: str, text: str, *, column: int, width: int, color: bool) -> list[str]:
     """Wrapped to the width; a warning stands as a word, and has its colour besides."""
     shown = visible(text)
-    left = f"  {visible(label):<{LABEL}}" if label else "  "
+    left = f"  {visible(label):<{column}}" if label else "  "
     folded = wrap(shown, max(width - len(left), 20), break_long_words=True, break_on_hyphens=False) or [""]
     style = RED if shown.startswith(("full", "too big")) else YELLOW if shown.startswith("tight") else ""
     pad = " " * len(left) if label else "    "
@@ -120,7 +125,7 @@ def _head(node: NodeState) -> Iterator[Row]:
         yield "size", ", ".join(part for part in (cpus, memory) if part)
     for name in sorted(node.tools):
         if "kubelet" in name or "containerd" in name or "iptables" in name:
-            yield name[: LABEL - 1], node.tools[name]
+            yield name, node.tools[name]
 
 
 def _network(node: NodeState, topology: Topology) -> Iterator[Row]:
@@ -163,11 +168,12 @@ def _rules(node: NodeState, topology: Topology) -> Iterator[Row]:
         )
     tables = node.native.text.count("\ntable ") + node.native.text.startswith("table ")
     if tables:
-        yield "nft", f"{tables} tables, those of iptables-nft included"
+        yield "nft", f"{tables} table{'' if tables == 1 else 's'} beside those that iptables-nft prints whole"
     if node.ipsets:
-        yield "ipsets", f"{len(node.ipsets)} with {sum(len(s.elements) for s in node.ipsets):,} elements"
+        elements = sum(len(one.elements) for one in node.ipsets)
+        yield "ipsets", f"{count(len(node.ipsets), 'set')} with {count(elements, 'element')}"
     for owner in topology.owners:
-        yield owner.name[: LABEL - 1], f"{owner.rules:>7,} rules in {owner.chains:,} own chains"
+        yield owner.name, f"{owner.rules:>7,} rules in {owner.chains:,} own chains"
 
 
 def _mtu(node: NodeState, topology: Topology) -> Iterator[Row]:
@@ -175,15 +181,15 @@ def _mtu(node: NodeState, topology: Topology) -> Iterator[Row]:
     mtus = {link.name: link.mtu for link in node.links}
     uplinks = [name for name in topology.uplinks if name in mtus]
     for name in uplinks:
-        yield name[: LABEL - 1], f"{mtus[name]} (uplink)"
+        yield name, f"{mtus[name]} (uplink)"
     smallest = min((mtus[name] for name in uplinks), default=None)
     most = smallest - topology.encapsulation_overhead if smallest is not None else None
     for name in topology.overlay_links:
         if name in mtus and topology.encapsulation_overhead:
-            yield name[: LABEL - 1], _fits(mtus[name], smallest, topology.encapsulation_overhead)
+            yield name, _fits(mtus[name], smallest, topology.encapsulation_overhead)
     for name in topology.bridges:
         if name in mtus:
-            yield name[: LABEL - 1], f"{mtus[name]} (bridge of pods)"
+            yield name, f"{mtus[name]} (bridge of pods)"
     sizes: dict[int, int] = {}
     for name in topology.pod_links:
         if name in mtus:
@@ -229,7 +235,7 @@ def _room(room: tuple[Headroom, ...]) -> Iterator[Row]:
             f"{word}{about} of {entry.limit:,} {entry.unit} ({_percent(entry.share)})",
         )
         for note in entry.notes:
-            yield "", f"{' ' * (LABEL)}{note}"
+            yield BESIDE, note
 
 
 def _percent(share: float | None) -> str:
@@ -240,7 +246,12 @@ def _percent(share: float | None) -> str:
 
 def _ports(node: NodeState, topology: Topology) -> Iterator[Row]:
     low, high = topology.node_port_range
-    yield "NodePorts", f"{low}-{high}, {len(topology.node_ports)} in use"
+    # Only iptables mode has a rule for each of them; elsewhere none seen is not none in use.
+    silent = not topology.node_ports and topology.kube_proxy_mode in {"ipvs", "nftables", "unknown"}
+    yield (
+        "NodePorts",
+        f"{low}-{high}, " + ("use not known" if silent else f"{len(topology.node_ports)} in use"),
+    )
     if topology.host_ports:
         yield "hostPorts", spans(topology.host_ports, most=10)
     pool = port_pool(node.sysctls)

@@ -62,6 +62,7 @@ class _Page:
         self.console.print()
         for name, value in page.facts:
             self.pair(name, value)
+        self.listed("Would fail: the node refuses these commands", page.fails)
         for item in page.items:
             self.console.print()
             self.item(item)

@@ -9,7 +9,7 @@ from planner.models.change import Cause, Change, DocumentChange, FileChange, Sys
 from planner.models.finding import Confidence, Level
 from planner.models.horizon import Horizon
 from planner.models.plan import Plan
-from planner.models.source import Gap, Source
+from planner.models.source import WOULD_FAIL, Gap, Source
 from planner.report.words import count, describe
 from planner.sysctls.names import link_key
 
@@ -80,6 +80,8 @@ class View:
     """Changes without any finding, in words: looked at, nothing found."""
     preexisting: tuple[str, ...]
     drift: tuple[str, ...]
+    fails: tuple[str, ...]
+    """Commands that the node would refuse, with place and reason; not among the gaps."""
     gaps: tuple[Gap, ...]
     plans: tuple[Plan, ...]
     residue: tuple[str, ...]
@@ -106,7 +108,8 @@ def view(assessment: Assessment) -> View:
         ),
         preexisting=tuple(finding.message for finding in assessment.preexisting),
         drift=tuple(describe(change) for change in assessment.drift),
-        gaps=assessment.gaps,
+        fails=tuple(_failing(gap) for gap in _fails(assessment)),
+        gaps=_unread(assessment),
         plans=assessment.plans,
         residue=_residue(assessment.plans),
         netchange=assessment.netchange,
@@ -159,12 +162,36 @@ def _confidence(confidence: Confidence, because: str) -> str:
     return f"unknown: {because}" if confidence is Confidence.UNKNOWN and because else confidence.value
 
 
+def _fails(assessment: Assessment) -> tuple[Gap, ...]:
+    return tuple(gap for gap in assessment.gaps if gap.section == WOULD_FAIL)
+
+
+def _unread(assessment: Assessment) -> tuple[Gap, ...]:
+    return tuple(gap for gap in assessment.gaps if gap.section != WOULD_FAIL)
+
+
+def _failing(gap: Gap) -> str:
+    return f"{gap.source}: {gap.reason}" if gap.source is not None else gap.reason
+
+
+def _failing_commands(assessment: Assessment) -> tuple[str, ...]:
+    """Where they stand: a command that fails on several cohorts is one."""
+    return tuple(dict.fromkeys(place(gap.source) or gap.reason for gap in _fails(assessment)))
+
+
 def _headline(assessment: Assessment) -> str:
+    failing = len(_failing_commands(assessment))
+    also = f"; {count(failing, 'command')} would fail" if failing else ""
     if not assessment.changes:
-        return "nothing changes"
+        unread = len({str(gap) for gap in assessment.gaps if gap.section == "proposal"})
+        if unread:
+            part = f"{unread} parts are not" if unread > 1 else "1 part is not"
+            return f"nothing changes as far as the proposal is understood; {part}{also}"
+        return f"nothing changes{also}"
     levels = Counter(scored.score.level for scored in assessment.findings)
     parts = [f"{levels[level]} {level.words}" for level in sorted(levels, reverse=True) if level]
-    return f"{count(len(assessment.findings), 'finding')} ({', '.join(parts)})" if parts else "no finding"
+    found = f"{count(len(assessment.findings), 'finding')} ({', '.join(parts)})" if parts else "no finding"
+    return f"{found}{also}"
 
 
 def _scope(assessment: Assessment) -> str:
@@ -185,6 +212,7 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     unknown = sum(s.finding.confidence is Confidence.UNKNOWN for s in assessment.findings)
     steps = sum(len(plan.steps) for plan in assessment.plans)
     residue = len(_residue(assessment.plans))
+    failing, unread = _failing_commands(assessment), _unread(assessment)
     facts = [
         ("Changes", what or "none"),
         ("Findings bite", when or "nothing found that bites"),
@@ -194,7 +222,7 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
             if unknown
             else "none",
         ),
-        ("Not read or not modelled", count(len(assessment.gaps), "gap") if assessment.gaps else "none"),
+        ("Not read or not modelled", count(len(unread), "gap") if unread else "none"),
         (
             "Rollback",
             f"{count(steps, 'step')}, each with its undo; {count(residue, 'thing')} an undo does not bring back"
@@ -203,6 +231,9 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
         ),
         ("Rehearsed", "not rehearsed"),
     ]
+    if failing:
+        places = ", ".join(failing[:3]) + (f" and {len(failing) - 3} more" if len(failing) > 3 else "")
+        facts.insert(1, ("Would fail", f"{count(len(failing), 'command')}: {places}"))
     if assessment.drift:
         facts.append(("Drift before this change", count(len(assessment.drift), "value")))
     return tuple(facts)

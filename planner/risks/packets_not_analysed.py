@@ -37,7 +37,14 @@ from planner.models.finding import Confidence, Extent, Finding
 from planner.risks.netfilter.harmless import Kind, kind_of
 from planner.risks.netfilter.ipset_emptied import used
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.same_way import had_way, is_nobodys, leads_to_owner, same_lookups, same_rules
+from planner.risks.routes.same_way import (
+    had_way,
+    is_nobodys,
+    is_own_block,
+    leads_to_owner,
+    same_lookups,
+    same_rules,
+)
 
 Undecided = (
     RuleChange
@@ -107,7 +114,7 @@ def _kind(change: Undecided, review: Review) -> tuple[Kind, str]:
 def _route(change: RouteChange, review: Review) -> Kind:
     if same_lookups(change, review.before, review.after) or _follows(change, review):
         return Kind.NOTHING
-    if leads_to_owner(change, review) or is_nobodys(change, review):
+    if leads_to_owner(change, review) or is_nobodys(change, review) or is_own_block(change, review):
         return Kind.UNUSED
     return Kind.TAKES if had_way(change, review.before) else Kind.LETS_IN
 

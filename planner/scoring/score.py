@@ -1,5 +1,6 @@
 """A score for each finding and for each change: level, number and a sentence for every part."""
 
+import posixpath
 from collections.abc import Sequence
 from math import log10
 from typing import assert_never
@@ -11,11 +12,36 @@ from planner.models.node import NodeState
 from planner.models.score import BlastRadius, Score
 from planner.models.topology import Topology
 from planner.models.traffic import TrafficClass
+from planner.parse.sysctl_d import DIRECTORIES, LAST, read_sysctl_file
 from planner.scoring.blast import blast_radius, pods_with_addresses
 from planner.scoring.table import BANDS, Facts, decide
+from planner.sysctls.numbers import number
 
 STRUCTURAL = frozenset({"rule", "chain", "chain-policy", "nft-table", "ipset", "route", "policy-rule"})
 """Kinds of change for which the catalogue speaks unless it is proven that nothing happens."""
+
+CEILINGS = frozenset(
+    {
+        "net.core.netdev_max_backlog",
+        "net.core.optmem_max",
+        "net.core.rmem_max",
+        "net.core.somaxconn",
+        "net.core.wmem_max",
+        "net.ipv4.neigh.default.gc_thresh1",
+        "net.ipv4.neigh.default.gc_thresh2",
+        "net.ipv4.neigh.default.gc_thresh3",
+        "net.ipv4.tcp_max_orphans",
+        "net.ipv4.tcp_max_syn_backlog",
+        "net.ipv4.tcp_max_tw_buckets",
+        "net.ipv6.neigh.default.gc_thresh1",
+        "net.ipv6.neigh.default.gc_thresh2",
+        "net.ipv6.neigh.default.gc_thresh3",
+        "net.ipv6.route.max_size",
+        "net.netfilter.nf_conntrack_max",
+        "net.nf_conntrack_max",
+    }
+)
+"""Keys that only refuse beyond a number (Documentation/admin-guide/sysctl/net.rst, networking/ip-sysctl.rst)."""
 
 
 def score_finding(
@@ -93,9 +119,28 @@ def _silence(change: Change) -> tuple[bool, str]:
         return True, "No packet changes its fate: nothing reaches what differs, or both mean the same."
     if isinstance(change, FileChange) and change.equivalent:
         return True, "Its program reads both texts alike."
+    if isinstance(change, FileChange) and _sets_single_keys(change):
+        return True, "Each value that it changes, now or at the next boot, is a change of its own."
     if isinstance(change, SysctlChange) and not change.key.startswith("net."):
         return True, "The key is not one of the network's."
+    if isinstance(change, SysctlChange) and change.key in CEILINGS and _raised(change):
+        return True, "A limit is raised: what it let in before, it lets in still."
     return False, "No risk of the catalogue applies; that is not a proof that nothing happens."
+
+
+def _sets_single_keys(change: FileChange) -> bool:
+    """Whether it is a file of sysctl.d without patterns, which udev would apply to links that come later, too."""
+    folder = posixpath.dirname(change.path)
+    if change.path != LAST and not (folder in DIRECTORIES and change.path.endswith(".conf")):
+        return False
+    texts = (text for text in (change.before, change.after) if text is not None)
+    lines = [line for text in texts for line in read_sysctl_file(text, path=change.path).lines]
+    return not any(set("*?[") & set(line.key) for line in lines)
+
+
+def _raised(change: SysctlChange) -> bool:
+    before, after = number(change.before), number(change.after)
+    return before is not None and after is not None and 0 <= before <= after
 
 
 def _sure(finding: Finding) -> str:

@@ -123,7 +123,9 @@ def neighbours(node: NodeState, cluster: Cluster | None, family: str) -> Headroo
             used, at_least = expected, True
             basis = "the peers on the node's links that the cluster and the routes name"
         else:
-            notes = (f"{expected:,} peers on the node's links may each need an entry",)
+            notes = (
+                f"{expected:,} {'peer' if expected == 1 else 'peers'} on the node's links may need an entry each",
+            )
     return Headroom(
         resource=f"neighbours/{family}",
         used=used,

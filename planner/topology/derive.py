@@ -87,6 +87,9 @@ def _mode(node: NodeState, cluster: Cluster | None, rules: ServiceRules) -> tupl
     mode, clue = mode_of(node, rules)
     if mode != "unknown":
         return mode, clue
+    told = component_options(node, "kube-proxy").get("proxy-mode", "")
+    if told:
+        return told, f"kube-proxy's option --proxy-mode asks for {told}"
     proxy = proxy_config(node.files, cluster)
     if proxy is None:
         return mode, clue
@@ -187,7 +190,7 @@ def _backends(node: NodeState) -> tuple[str, ...]:
 
 def _node_port_range(node: NodeState, cluster: Cluster | None) -> tuple[tuple[int, int], str]:
     kubeadm = kubeadm_config(cluster)
-    told = component_options(node.files, "kube-apiserver").get("service-node-port-range", "")
+    told = component_options(node, "kube-apiserver").get("service-node-port-range", "")
     told = told or (kubeadm.node_port_range if kubeadm is not None else "")
     low, dash, high = told.partition("-")
     if dash and low.strip().isdigit() and high.strip().isdigit() and 0 < int(low) <= int(high) <= 65535:

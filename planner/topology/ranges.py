@@ -92,8 +92,9 @@ def _pods_said(node: NodeState, cluster: Cluster | None, rules: ServiceRules) ->
     kubeadm = kubeadm_config(cluster)
     for prefix in kubeadm.pod_ranges if kubeadm is not None else ():
         yield prefix, "kubeadm's podSubnet"
-    for prefix in component_options(node.files, "kube-controller-manager").get("cluster-cidr", "").split(","):
-        yield prefix, "kube-controller-manager's --cluster-cidr"
+    for component in ("kube-controller-manager", "kube-proxy"):
+        for prefix in component_options(node, component).get("cluster-cidr", "").split(","):
+            yield prefix, f"{component}'s --cluster-cidr"
     cilium = config_map(cluster, "cilium-config")
     for key in ("cluster-pool-ipv4-cidr", "cluster-pool-ipv6-cidr"):
         for prefix in cilium.get(key, "").replace(",", " ").split():
@@ -119,9 +120,7 @@ def service_ranges(node: NodeState, cluster: Cluster | None, rules: ServiceRules
     """From the API server's options where they are known, else estimated from the addresses in use."""
     said: list[Said] = [
         (prefix, "kube-apiserver's --service-cluster-ip-range")
-        for prefix in component_options(node.files, "kube-apiserver")
-        .get("service-cluster-ip-range", "")
-        .split(",")
+        for prefix in component_options(node, "kube-apiserver").get("service-cluster-ip-range", "").split(",")
     ]
     kubeadm = kubeadm_config(cluster)
     said += [

@@ -191,7 +191,10 @@ def mode_of(node: NodeState, rules: ServiceRules) -> tuple[str, str]:
     if rules.service_chains or any(services):
         return "iptables", f"kube-proxy runs in iptables mode: {rules.service_chains:,} service chains"
     if node.gap("iptables") is not None or node.gap("nft") is not None or node.gap("ipset") is not None:
-        return "unknown", "kube-proxy's mode is not known: the rules were not read"
+        return (
+            "unknown",
+            "kube-proxy's mode is not known: not all rules and sets were read, and those that were tell nothing",
+        )
     if services:
         return "iptables", "kube-proxy runs in iptables mode: its chains are there, without a service"
     return "none", "no kube-proxy is at work: neither its chains, its nft table nor kube-ipvs0 are there"

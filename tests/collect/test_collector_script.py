@@ -12,6 +12,18 @@ from planner.parse.stream import parse_stream
 
 SHELLS = [shell for shell in (["dash"], ["bash"], ["busybox", "sh"]) if shutil.which(shell[0])]
 TOKEN = "t0ken-for-tests"
+MANIFEST = """spec:
+  containers:
+  - command:
+    - kube-apiserver
+    - --service-cluster-ip-range=10.96.0.0/12
+    - "--service-node-port-range=20000-22000"
+    - --etcd-servers=https://root:hunter2@10.0.0.1:2379
+    - --encryption-provider-token=hunter2
+    env:
+    - name: CLOUD
+      value: hunter2
+"""
 
 
 @pytest.fixture
@@ -44,6 +56,7 @@ def root(tmp_path):
         "etc/cni/net.d/calico-kubeconfig": "token: hunter2\n",
         "etc/netplan/1.yaml": "auth:\n  key-management: psk\n  password: hunter2\n",
         "etc/systemd/network/wg.netdev": "[WireGuard]\nPrivateKey=hunter2\nListenPort=51820\n",
+        "etc/kubernetes/manifests/kube-apiserver.yaml": MANIFEST,
         "run/systemd/resolve/stub-resolv.conf": "nameserver 127.0.0.53\n",
         "opt/cni/bin/bridge": "",
         "opt/cni/bin/portmap": "",
@@ -101,6 +114,28 @@ def test_keys_and_passwords_never_leave_the_node(shell, tools, root):
     assert "key-management: psk\n  password: <masked>\n" in found["file/etc/netplan/1.yaml"].text
     assert "stable_secret" not in found["sysctl"].text
     assert "tcp_fastopen_key" not in found["sysctl"].text
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_of_a_manifest_only_flags_of_the_list_leave_the_node(shell, tools, root):
+    """Its environment and its other flags may hold anything; a manifest that is not there is absent."""
+    found = collect(shell, tools, root)
+
+    assert (
+        '    - --service-cluster-ip-range=10.96.0.0/12\n    - "--service-node-port-range=20000-22000"\n'
+        == found["flags/kube-apiserver"].text
+    )
+    assert found["flags/kube-apiserver"].usable
+    assert "absent" == found["flags/kube-proxy"].skipped
+
+
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_manifest_without_those_flags_is_no_failure(shell, tools, root):
+    """grep ends with 1 when nothing matches."""
+    (root / "etc/kubernetes/manifests/kube-proxy.yaml").write_text("spec: {}\n")
+    section = collect(shell, tools, root)["flags/kube-proxy"]
+
+    assert ("", 0) == (section.text, section.status)
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=" ".join)

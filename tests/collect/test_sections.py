@@ -44,7 +44,7 @@ def _commands():
                     found.add((name, " ".join(argv)))
                 case ["asks", _, name, *argv]:
                     found.add((name, " ".join(argv)))
-                case ["proc" | "listing", name, path]:
+                case ["proc" | "listing" | "flags", name, path]:
                     found.add((name, path))
     for line in BODY.splitlines():
         found.update(
@@ -91,6 +91,7 @@ def test_nothing_secret_is_on_the_list():
         "/etc/cni/net.d/calico-kubeconfig",
         "/etc/cni/net.d/multus.d/multus.kubeconfig",
         "/etc/kubernetes/pki/ca.key",
+        "/etc/kubernetes/manifests/kube-apiserver.yaml",
         "/proc/1/cmdline",
         "/etc/shadow",
         "/etc/wireguard/wg0.conf",

@@ -336,3 +336,20 @@ def test_a_flannel_link_is_made_again_with_its_port_and_number() -> None:
         "ip link add name flannel.1 address 5e:89:db:49:c6:a4 mtu 1450 txqueuelen 0 type vxlan id 1 local 10.0.0.5 dev eth0 "
         "dstport 8472 nolearning"
     ) == " ".join(create_command(link))
+
+
+def test_a_name_that_comes_back_leaves_nothing_behind() -> None:
+    """A renamed link is the same link: its index, statistics and programs go with it; a new one of that name is not."""
+    before = NodeState(name="n1", links=(Link(name="dummy0", kind="dummy", index=3, up=False),))
+    command = Command(
+        argv=("ip", "link", "set", "dummy0", "name", "dummy9"), source=Source(name="a.sh", line=1)
+    )
+    outcome = run_ip(command, before)
+
+    assert ("link/dummy0", "link/dummy9") == tuple(
+        effect.what for effect in outcome.effects if effect.what.startswith("link/")
+    )
+    assert () == unrestorable(outcome.state, before)
+    assert ("link dummy0",) == tuple(
+        residue.what for residue in unrestorable(before.model_copy(update={"links": ()}), before)
+    )

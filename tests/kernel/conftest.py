@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from namespace import Namespace, missing  # noqa: E402
+from namespace import Namespace, missing
 
 REASON = missing()
 

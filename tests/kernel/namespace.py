@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 TOOLS = ("unshare", "nsenter", "ip", "iptables-nft", "iptables-legacy", "nft", "ipset", "conntrack")
 HOLD = "mount -t sysfs sysfs /sys 2>/dev/null; mount -t tmpfs tmpfs /run; ip link set lo up; echo ready; exec cat"
@@ -23,7 +25,7 @@ def missing() -> str:
 class Namespace:
     """One node: its own network, mount and process namespace, `/run` private, `/sys` remounted."""
 
-    def __enter__(self) -> "Namespace":
+    def __enter__(self) -> Self:
         self._holder = subprocess.Popen(
             [
                 "unshare",
@@ -44,9 +46,8 @@ class Namespace:
         )
         assert self._holder.stdout is not None
         assert self._holder.stdout.readline() == "ready\n"
-        children = f"/proc/{self._holder.pid}/task/{self._holder.pid}/children"
-        with open(children) as file:
-            self.pid = int(file.read().split()[0])
+        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children")
+        self.pid = int(children.read_text().split()[0])
         return self
 
     def __exit__(

@@ -47,7 +47,9 @@ def run_script(node: Namespace, text: str, *arguments: str) -> str:
     return done.stderr
 
 
-def test_the_shipped_pull_request_is_applied_as_predicted_and_undone_without_residue(kubernetes: Namespace) -> None:
+def test_the_shipped_pull_request_is_applied_as_predicted_and_undone_without_residue(
+    kubernetes: Namespace,
+) -> None:
     """Sysctls, rules, links, routes and files: equal to the prediction after applying, to the original after rolling back."""
     before = observe(kubernetes)
     proposed = fragments([PULL_REQUEST])

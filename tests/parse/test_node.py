@@ -531,6 +531,18 @@ def test_a_node_that_changed_while_it_was_looked_at_is_told():
     assert "eth0, eth1" in links.reason
 
 
+def test_open_files_are_volatile_from_whatever_printed_them():
+    """A counter is for capacity, and never a value that differs: from /proc, or as a line of `sysctl -a`."""
+    told = (
+        node({"proc/file-nr": "52000\t0\t2466183\n"}),
+        node({"sysctl": "net.ipv4.ip_forward = 1\nfs.file-nr = 52000\t0\t2466183\n"}),
+    )
+
+    for state in told:
+        assert "52000 0 2466183" == state.volatile.extra["fs.file-nr"]
+        assert "fs.file-nr" not in state.sysctls
+
+
 def test_a_damaged_stream_leaves_files_unknown():
     """A file that was lost with its frame leaves no other trace."""
     lost = Section(name="stream", status=1, stderr="2 sections lost before number 70")

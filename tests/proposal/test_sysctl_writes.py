@@ -152,3 +152,23 @@ def test_nothing_is_inherited_when_the_node_says_so() -> None:
     node = NODE.model_copy(update={"sysctls": {**VALUES, "net.core.devconf_inherit_init_net": "2"}})
 
     assert "net.ipv4.conf.all.rp_filter" not in at_new_pods(node).inside
+
+
+def test_a_key_of_a_module_that_comes_later_is_not_known_after_a_reboot():
+    """systemd-sysctl skips what is not there; without a list of modules nothing is assumed, and built-in ones are there."""
+    key = "net.netfilter.nf_conntrack_udp_timeout_stream"
+    node = NODE.model_copy(update={"sysctls": {**NODE.sysctls, key: "120"}, "modules": ("nf_conntrack",)})
+    files = conf(f"{key} = 180\n")
+    lists = {"/etc/modules-load.d/k8s.conf": ConfigFile(text="overlay\n")}
+    named = {"/etc/modules-load.d/k8s.conf": ConfigFile(text="overlay\nnf-conntrack\n")}
+
+    late = at_reboot(node, {**files, **lists})
+    assert key in late.unknown
+    assert "120" == late.values[key]
+    for state, given in (
+        (node, files),
+        (node, {**files, **named}),
+        (node.model_copy(update={"modules": ()}), {**files, **lists}),
+    ):
+        values, unknown = at_reboot(state, given)
+        assert ("180", False) == (values[key], key in unknown)

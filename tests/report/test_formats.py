@@ -4,6 +4,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from sample import HOSTILE, sample
 
 from planner.errors import NetchangeError
 from planner.models.assessment import Assessment
+from planner.models.finding import Level
+from planner.models.source import WOULD_FAIL, Gap, Source
 from planner.report import json_v1, markdown, saved, terminal
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -138,3 +141,41 @@ def test_what_is_no_assessment_is_refused_in_a_sentence(data: bytes, words: str)
     """Name, place and what to do."""
     with pytest.raises(NetchangeError, match=words):
         saved.load(data, name="a")
+
+
+def failing(**more: object) -> Assessment:
+    gaps = (
+        Gap(
+            section=WOULD_FAIL,
+            reason="would fail on worker-1: no chain by that name",
+            source=Source(name="fw.rules", line=3),
+        ),
+        Gap(
+            section=WOULD_FAIL,
+            reason="would fail on worker-2: no chain by that name",
+            source=Source(name="fw.rules", line=3),
+        ),
+    )
+    return sample().model_copy(update={"gaps": gaps, **more})
+
+
+@pytest.mark.parametrize("render", [terminal.render, markdown.render])
+def test_a_proposal_that_the_node_refuses_does_not_read_as_all_fine(
+    render: Callable[[Assessment], str],
+) -> None:
+    """Nothing changes because everything fails: the first line says so, a row counts it, each reason is told."""
+    nothing = {"changes": (), "findings": (), "plans": (), "level": Level.NONE}
+    shown = re.sub(r"\s+", " ", render(failing(**nothing)))
+    head, _, body = shown.partition("snapshot of" if render is terminal.render else "fw.rules")
+
+    assert "nothing changes; 1 command would fail" in head
+    assert re.search(r"Would fail(:| \|) 1 command: fw\.rules:3", body)
+    assert body.index("would fail on worker-2") < (
+        len(body) if render is markdown.render else body.index("What")
+    )
+    assert re.search(r"Not read or not modelled(:| \|) none", body)
+
+
+def test_findings_and_failing_commands_stand_in_one_headline() -> None:
+    """Findings of what works do not hide what does not."""
+    assert "2 findings (1 critical, 1 medium); 1 command would fail" in terminal.render(failing(), width=200)

@@ -85,6 +85,15 @@ def test_a_tunnel_that_is_too_large_is_said_with_its_arithmetic():
     assert "too big: 1500, and 1500 - 50 = 1450" in shown(node(tunnel_mtu=1500))
 
 
+def test_names_stand_whole():
+    """A name that is longer than the column widens it: `iptables-legac` is no program."""
+    tools = {"iptables-legacy": "v1.8.9 (legacy)", "iptables-nft": "v1.8.9 (nf_tables)"}
+    lines = shown(node(tools=tools)).splitlines()
+
+    assert "  iptables-legacy  v1.8.9 (legacy)" in lines
+    assert "  iptables-nft     v1.8.9 (nf_tables)" in lines
+
+
 def test_what_is_not_known_is_said():
     """A node of which nothing was read is not a node without a network."""
     gaps = tuple(

@@ -1,6 +1,6 @@
 """The table of levels, printed whole and asked with the smallest finding that each row is about."""
 
-from planner.models.change import LinkChange
+from planner.models.change import FileChange, LinkChange, SysctlChange
 from planner.models.cluster import Cluster, Endpoint, HostPort, Pod, Service, ServicePort
 from planner.models.finding import Confidence, Extent, Finding, Level, Reversibility
 from planner.models.node import Conntrack, NodeState, Volatile
@@ -254,3 +254,26 @@ def test_a_cohort_is_told_as_one() -> None:
         "pod-to-pod-cross-node on 3 nodes like node-1 (3 of 40 nodes): 12 pods each."
         == spread(radius, ("node-1", "node-2", "node-3")).sentence
     )
+
+
+def test_a_raised_limit_takes_nothing() -> None:
+    """Silence about a limit that grows is a proof; about one that shrinks, or about another key, it is none."""
+    grown = SysctlChange(node="node-1", key="net.core.somaxconn", before="128", after="4096")
+    shrunk = grown.model_copy(update={"before": "4096", "after": "128"})
+    other = grown.model_copy(update={"key": "net.ipv4.tcp_mtu_probing", "before": "0", "after": "1"})
+
+    assert (Level.NONE, Level.LOW, Level.LOW) == tuple(
+        score_change(item, ()).level for item in (grown, shrunk, other)
+    )
+
+
+def test_a_sysctl_file_is_judged_by_its_keys() -> None:
+    """Its own line says nothing more, unless a pattern in it waits for links to come; other files are not known so well."""
+
+    def told(path: str, after: str) -> Level:
+        change = FileChange(node="node-1", path=path, before="vm.swappiness = 1\n", after=after)
+        return score_change(change, ()).level
+
+    assert Level.NONE is told("/etc/sysctl.d/90.conf", "vm.swappiness = 2\n")
+    assert Level.LOW is told("/etc/sysctl.d/90.conf", "net.ipv4.conf.*.rp_filter = 1\n")
+    assert Level.LOW is told("/etc/netplan/90.conf", "vm.swappiness = 2\n")

@@ -7,8 +7,10 @@ from planner.models.link import Address, Link
 from planner.models.node import ConfigFile, NodeState
 from planner.models.route import NextHop, PolicyRule, Route
 from planner.models.ruleset import IpSet, NativeRuleset, Ruleset, Table
+from planner.models.section import Section
 from planner.models.source import Gap
 from planner.models.topology import Overlay, PodAttachment
+from planner.parse.node import parse_node
 from planner.topology.derive import derive_topology
 
 SUBNET_ENV = (
@@ -260,6 +262,25 @@ class TestKubeProxy:
         found = derive_topology(node(files=files, rulesets=(rules(nat=self.NAT),)))
 
         assert (("10.96.0.0/16",), (20000, 22000)) == (found.service_ranges, found.node_port_range)
+
+    def test_flags_that_the_collector_took_count_like_the_manifest(self):
+        """On a real node only some flags of the static pods' manifests are collected."""
+        state = parse_node(
+            [
+                Section(
+                    name="flags/kube-apiserver",
+                    text='    - "--service-cluster-ip-range=10.97.0.0/16"\n    - --service-node-port-range=20000-22000\n',
+                ),
+                Section(
+                    name="flags/kube-controller-manager",
+                    text="    - --cluster-cidr=10.245.0.0/16,fd00::/56\n",
+                ),
+            ]
+        )
+        found = derive_topology(state)
+
+        assert (("10.97.0.0/16",), (20000, 22000)) == (found.service_ranges, found.node_port_range)
+        assert {"10.245.0.0/16", "fd00::/56"} <= set(found.pod_ranges)
 
     def test_ipvs_is_told_by_its_link_or_its_sets(self):
         """IPVS mode keeps addresses and ports in ipsets."""

@@ -25,14 +25,14 @@ from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.node import NodeState
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import Network, concerns_cni, configurations, network
+from planner.risks.cni.network import Network, configurations, network, tells
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Whether two networks now share a bridge, or the name belongs to a link of another kind."""
-    if not concerns_cni(change):
+    if not tells(change, review, "bridge", "ranges", "subnet"):
         return
     for bridge, users in sorted(_shared(review.after).items()):
         if users == _shared(review.before).get(bridge):

@@ -23,13 +23,13 @@ from collections.abc import Iterator
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import concerns_cni, network
+from planner.risks.cni.network import network, tells
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Whether a bridge's ports lose the mode and the bridge is not promiscuous instead."""
-    if not concerns_cni(change):
+    if not tells(change, review, "hairpinMode", "promiscMode"):
         return
     before, after = network(review.before), network(review.after)
     if before is None or after is None or before.base.type != after.base.type:

@@ -24,13 +24,13 @@ from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.node import NodeState
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import concerns_cni, network, subnet_env
+from planner.risks.cni.network import network, subnet_env, tells
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Whether the plugin stops to masquerade and no other rule of the node does it for the whole range."""
-    if not concerns_cni(change):
+    if not tells(change, review, "ipMasq"):
         return
     before, after = network(review.before), network(review.after)
     if before is None or after is None or not before.base.masquerade or after.base.masquerade:

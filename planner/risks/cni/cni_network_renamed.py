@@ -23,14 +23,14 @@ from collections.abc import Iterator
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import concerns_cni, network
+from planner.risks.cni.network import network, tells
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Whether host-local loses its leases while pods hold addresses of the same range."""
-    if not concerns_cni(change) or review.topology.pods == 0:
+    if not tells(change, review, "name") or review.topology.pods == 0:
         return
     before, after = network(review.before), network(review.after)
     if before is None or after is None or before.name == after.name:

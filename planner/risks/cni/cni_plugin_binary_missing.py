@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Finding
-from planner.risks.cni.network import BINARIES, concerns_cni, installed, network
+from planner.risks.cni.network import BINARIES, concerns_cni, installed, network, tells
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
 
@@ -35,6 +35,8 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
     if after is None:
         return
     new = set(after.types) - set(before.types if before else ())
+    if not tells(change, review, *sorted(new)):
+        return
     programs = installed(review.after)
     if programs is None:
         if new:

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import STANDARD, concerns_cni, network
+from planner.risks.cni.network import STANDARD, concerns_cni, network, tells
 from planner.risks.risk import Review, Risk
 
 LOST = {
@@ -44,7 +44,7 @@ def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Findi
         return
     kept = {plugin.type for plugin in after.plugins}
     for plugin in before.plugins[1:]:
-        if plugin.type in kept or plugin.port_mappings:
+        if plugin.type in kept or plugin.port_mappings or not tells(change, review, plugin.type):
             continue
         base = Finding(
             risk=RISK.id,

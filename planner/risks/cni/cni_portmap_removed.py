@@ -24,14 +24,14 @@ from collections.abc import Iterator
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import Network, concerns_cni, network
+from planner.risks.cni.network import Network, network, tells
 from planner.risks.people import counted, listed
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Who loses a host port: pods here, pods that may come here, nobody, or not known."""
-    if not concerns_cni(change):
+    if not tells(change, review, "portMappings"):
         return
     before, after = network(review.before), network(review.after)
     if before is None or after is None or not _maps(before) or _maps(after):

@@ -26,7 +26,7 @@ from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.node import NodeState
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import Network, concerns_cni, configurations, network, overlap, subnet_env
+from planner.risks.cni.network import Network, configurations, network, overlap, subnet_env, tells
 from planner.risks.risk import Review, Risk
 
 _CROSS, _SERVICE, _EXTERNAL = (
@@ -38,7 +38,7 @@ _CROSS, _SERVICE, _EXTERNAL = (
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Every overlap that the range had not before."""
-    if not concerns_cni(change):
+    if not tells(change, review, "subnet", "ranges", "FLANNEL_SUBNET"):
         return
     known = set(_overlaps(review.before, review))
     for sentence, breaks in _overlaps(review.after, review):

@@ -25,14 +25,14 @@ from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.node import NodeState
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import concerns_cni, network
+from planner.risks.cni.network import network, tells
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Whether the bridge's address and the configured range part company."""
-    if not concerns_cni(change):
+    if not tells(change, review, "subnet", "ranges", "bridge", "FLANNEL_SUBNET"):
         return
     clash = _clash(review.after)
     if clash is None or clash == _clash(review.before):

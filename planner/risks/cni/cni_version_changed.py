@@ -22,7 +22,7 @@ from collections.abc import Iterator
 
 from planner.models.change import DocumentChange, FileChange
 from planner.models.finding import Confidence, Extent, Finding
-from planner.risks.cni.network import STANDARD, concerns_cni, network
+from planner.risks.cni.network import STANDARD, network, tells
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
 
@@ -39,7 +39,7 @@ CURRENT = frozenset(
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """Whether the version exists, and whether a plugin that is not the project's own may refuse it."""
-    if not concerns_cni(change):
+    if not tells(change, review, "cniVersion"):
         return
     before, after = network(review.before), network(review.after)
     if (

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 from planner.models.change import DocumentChange, FileChange
 from planner.models.node import NodeState
 from planner.parse.cni import DIRECTORY, load_cni
+from planner.risks.risk import Review
 
 BINARIES = "/opt/cni/bin"
 SUBNET_ENV = "/run/flannel/subnet.env"
@@ -72,6 +73,27 @@ class Unreadable:
 def concerns_cni(change: DocumentChange | FileChange) -> bool:
     """Whether the change is one of the directory's files."""
     return str(PurePosixPath(change.path).parent) == DIRECTORY or change.path == SUBNET_ENV
+
+
+def tells(change: DocumentChange | FileChange, review: Review, *words: str) -> bool:
+    """Whether a finding about these words (keys, types of plugins) hangs on this change of the directory.
+
+    It hangs on the changes that name one of them; on all of the directory when none does, as when another file wins.
+    """
+    if not concerns_cni(change):
+        return False
+    telling = [
+        other
+        for other in review.changes
+        if isinstance(other, DocumentChange) and concerns_cni(other) and _names(other, words)
+    ]
+    return not telling or change in telling
+
+
+def _names(change: DocumentChange, words: tuple[str, ...]) -> bool:
+    parts = change.pointer.split("/")
+    values = f"{change.before or ''} {change.after or ''}"
+    return any(word in parts or f'"{word}"' in values for word in words)
 
 
 def configurations(state: NodeState) -> tuple[Network | Unreadable, ...]:

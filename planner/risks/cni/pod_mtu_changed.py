@@ -26,7 +26,7 @@ from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.node import NodeState
 from planner.models.topology import Overlay, Topology
 from planner.models.traffic import TrafficClass
-from planner.risks.cni.network import concerns_cni, network
+from planner.risks.cni.network import network, tells
 from planner.risks.risk import Review, Risk
 
 ETHERNET = 1500
@@ -36,7 +36,7 @@ LEAST_IPV6 = 1280
 
 def judge(change: DocumentChange | FileChange, review: Review) -> Iterator[Finding]:
     """The new value against the narrowest hop that the snapshot shows."""
-    if not concerns_cni(change):
+    if not tells(change, review, "mtu", "FLANNEL_MTU"):
         return
     before, after = mtu(review.before), mtu(review.after)
     if after is None or before == after:

@@ -25,6 +25,7 @@ from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.traffic import TrafficClass
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
+from planner.risks.sysctl.context import families, global_ipv6, has_default
 
 _SAME, _CROSS, _SERVICE, _OUT, _DNS = (
     TrafficClass.POD_TO_POD_SAME_NODE,
@@ -50,7 +51,16 @@ def judge(change: LinkChange, review: Review) -> Iterator[Finding]:
         reversibility=Reversibility.WITH_LOSS,
         undo="Routes that went with the address have to be added again.",
     )
-    if change.link in review.topology.bridges and change.link not in review.topology.uplinks:
+    if _link_local(address) and not _routes_ipv6(review):
+        if change.link in {*review.topology.bridges, *review.topology.uplinks}:
+            yield base.model_copy(
+                update={
+                    "message": f"{change.link} on {change.node} loses its link-local address {address}; nothing here is routed over IPv6.",
+                    "reversibility": Reversibility.FULL,
+                    "undo": "",
+                }
+            )
+    elif change.link in review.topology.bridges and change.link not in review.topology.uplinks:
         yield base.model_copy(
             update={
                 "message": f"{change.link} on {change.node} loses {address}, the gateway of {pods(review)}.",
@@ -82,6 +92,16 @@ def judge(change: LinkChange, review: Review) -> Iterator[Finding]:
                 "extent": Extent.PARTIAL,
             }
         )
+
+
+def _link_local(address: str) -> bool:
+    return address.startswith(("fe8", "fe9", "fea", "feb"))
+
+
+def _routes_ipv6(review: Review) -> bool:
+    """Whether the node or its pods have IPv6 addresses beyond a link, or a way out."""
+    _, pods_have = families(review)
+    return pods_have or bool(global_ipv6(review.before)) or has_default(review.before, "ip6")
 
 
 def _is_the_nodes(address: str, link: str, review: Review) -> bool:

@@ -24,8 +24,9 @@ from dataclasses import dataclass
 
 from planner.models.change import ChainChange, ChainEdit, RuleChange, RuleEdit
 from planner.models.finding import Extent, Finding, Reversibility
+from planner.models.ruleset import Table
 from planner.models.traffic import TrafficClass
-from planner.netfilter.effect import Goto, Jump
+from planner.netfilter.effect import Goto, Jump, Reject
 from planner.risks.netfilter.reading import read
 from planner.risks.netfilter.structure import jumps, leads_to, owned, reached, table_of
 from planner.risks.risk import Review, Risk
@@ -83,6 +84,23 @@ def judge(change: ChainChange | RuleChange, review: Review) -> Iterator[Finding]
     loss = LOSSES.get((agent, change.table), _OTHER)
     if loss.breaks == (_HOSTPORT,) and not review.topology.host_ports and agent == "portmap":
         return
+    before, after = table_of(review.before, change), table_of(review.after, change)
+    if loss.heals and _stays(before, after, agent, change.family):
+        own = [chain for chain in reached(before, change.family) if owned(chain) == agent]
+        gone = len(set(own) - reached(after, change.family))
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=(
+                f"The {change.table} table of {change.node} loses {gone:,} of the {len(own):,} chains of {agent}, and "
+                f"with them the Services or pods that only they know; {loss.back.format(agent=agent)}."
+            ),
+            breaks=loss.breaks[:1],
+            extent=Extent.PARTIAL,
+            onset=change.horizon,
+            remedy="Take a fresh dump, or load only chains of your own with --noflush.",
+        )
+        return
     yield Finding(
         risk=RISK.id,
         change=change,
@@ -102,6 +120,19 @@ def judge(change: ChainChange | RuleChange, review: Review) -> Iterator[Finding]
     )
 
 
+def _stays(before: Table, after: Table, agent: str, family: str) -> bool:
+    """Whether packets still come to the agent from wherever they came to it, and only some chains behind that go."""
+    ways = [
+        (base, target)
+        for base in before.policies
+        for target in jumps(before, base, family)
+        if owned(target) == agent and before.chains.get(target)
+    ]
+    return bool(ways) and all(
+        after.chains.get(target) and target in jumps(after, base, family) for base, target in ways
+    )
+
+
 def _gone(change: ChainChange | RuleChange, review: Review) -> str:
     """The chain of an agent that no packet comes to any more; empty when none."""
     before, after = table_of(review.before, change), table_of(review.after, change)
@@ -118,6 +149,8 @@ def _gone(change: ChainChange | RuleChange, review: Review) -> str:
         case RuleChange():
             if change.edit is not RuleEdit.REMOVED:
                 return ""
+            if isinstance(read(change.rule, change.family).effect, Reject):
+                return ""  # kube-proxy refuses for a Service without endpoints, and stops when one comes
             # Emptied where it stands, while packets still come to it.
             if owned(change.chain) and not after.chains.get(change.chain) and change.chain in after.chains:
                 return change.chain if change.chain in reached(before, change.family) else ""

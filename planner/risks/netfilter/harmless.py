@@ -1,6 +1,7 @@
 """Proof, from structure alone, that a change of rules alters no packet's fate, or how it can."""
 
 from enum import StrEnum
+from ipaddress import ip_address, ip_network
 from typing import assert_never
 
 from planner.models.change import ChainChange, ChainEdit, ChainPolicyChange, RuleChange, RuleEdit
@@ -59,6 +60,8 @@ def _policy(change: ChainPolicyChange, before: Table, after: Table) -> Kind:
 def _chain(change: ChainChange, before: Table, after: Table) -> Kind:
     if change.edit is ChainEdit.RENAMED:
         return Kind.NOTHING
+    if change.edit is ChainEdit.ADDED and change.chain not in after.policies:
+        return Kind.NOTHING  # what leads to it is new as well, and judged by itself
     table = before if change.edit is ChainEdit.REMOVED else after
     if change.chain not in reached(table, change.family):
         return Kind.NOTHING
@@ -89,9 +92,13 @@ def _rule(change: RuleChange, before: Table, after: Table, review: Review) -> Ki
         if reading.accepts and change.table == "filter" and _only_accepts(table, change, place):
             return Kind.NOTHING
     if change.edit is RuleEdit.ADDED:
-        if reading.accepts and change.table == "filter":
+        if change.table == "filter" and (
+            reading.accepts or _only_lets_through(after, reading, change.family)
+        ):
             return Kind.LETS_IN if _dropped_something(before, change) else Kind.NOTHING
         if reading.drops and _unused(reading, change, review):
+            return Kind.UNUSED
+        if change.table == "nat" and _serves_newly(change, reading, before, review):
             return Kind.UNUSED
     if change.edit is RuleEdit.REMOVED and reading.drops:
         return Kind.LETS_IN
@@ -138,6 +145,13 @@ def _does_nothing(table: Table, chain: str, family: str) -> bool:
     return all(item.harmless for item in readings(table, chain, family)) and chain in table.chains
 
 
+def _only_lets_through(table: Table, reading: Reading, family: str) -> bool:
+    """Whether it jumps into a chain that can only accept or come back."""
+    if not isinstance(reading.effect, Jump) or reading.effect.chain not in table.chains:
+        return False
+    return not may_drop(table, reading.effect.chain, family)
+
+
 def _only_accepts(table: Table, change: RuleChange, place: int) -> bool:
     """Whether what the accept matches would be accepted behind it anyway."""
     if change.chain in table.policies:
@@ -156,6 +170,32 @@ def _dropped_something(before: Table, change: RuleChange) -> bool:
         for base, policy in before.policies.items()
         if base == change.chain or change.chain not in before.policies
     )
+
+
+def _serves_newly(change: RuleChange, reading: Reading, before: Table, review: Review) -> bool:
+    """Whether it is only about one Service address or NodePort that nothing served, had or listened on before."""
+    ports = reading.values(Field.DESTINATION_PORT)
+    if ports is None or len(ports) != 1 or ports[0][0] != ports[0][1]:
+        return False
+    addresses = reading.values(Field.DESTINATION)
+    if addresses is None:
+        if change.chain != "KUBE-NODEPORTS":  # only there every packet is for an address of the node
+            return False
+        port = ports[0][0]
+        low, high = review.topology.node_port_range
+        taken = {*review.topology.node_ports, *(item.port for item in review.before.volatile.listeners)}
+        return low <= port <= high and port not in taken and not _named(before, f"--dport {port} ")
+    if len(addresses) != 1 or addresses[0][0] != addresses[0][1]:
+        return False
+    own = {item.address for link in review.before.links for item in link.addresses}
+    address = str(ip_address(addresses[0][0]))
+    if address in own or _named(before, f"{address}/"):
+        return False
+    return any(ip_address(address) in ip_network(item) for item in review.topology.service_ranges)
+
+
+def _named(table: Table, words: str) -> bool:
+    return any(words in f"{text} " for texts in table.chains.values() for text in texts)
 
 
 def _unused(reading: Reading, change: RuleChange, review: Review) -> bool:

@@ -29,7 +29,7 @@ from planner.models.traffic import TrafficClass
 from planner.risks.netfilter.structure import owned
 from planner.risks.risk import Review, Risk
 
-FLUSH = pattern(r"^\s*flush\s+ruleset(?:\s+(\w+))?", MULTILINE)
+FLUSH = pattern(r"^[ \t]*flush\s+ruleset(?:\s+(\w+))?", MULTILINE)
 
 
 def judge(change: FileChange, review: Review) -> Iterator[Finding]:

@@ -56,11 +56,12 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
             TrafficClass.POD_TO_SERVICE,
         ]
     family = "IPv6" if ":" in anywhere else "IPv4"
+    who = f"{pods(review)} and the host" if review.topology.pods != 0 else "programs of the host"
     yield Finding(
         risk=RISK.id,
         change=change,
         message=(
-            f"{change.node} has no {family} default route any more: {pods(review)} and the host reach nothing beyond the "
+            f"{change.node} has no {family} default route any more: {who} reach nothing beyond the "
             f"connected subnets{f', nor the API server at {lost[0]}' if lost else ''}; an operator elsewhere loses the node."
         ),
         breaks=tuple(breaks),

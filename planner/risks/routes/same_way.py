@@ -6,7 +6,18 @@ from planner.models.change import PolicyRuleChange, RouteChange
 from planner.models.node import NodeState
 from planner.models.route import DEFAULT, LOCAL, MAIN, PolicyRule, Route
 from planner.risks.risk import Review
-from planner.risks.routes.lookup import Hops, decided, hops, is_pods, lookup, overlaps, owner, prefix
+from planner.risks.routes.lookup import (
+    DISCARDS,
+    Hops,
+    decided,
+    hops,
+    is_pods,
+    lookup,
+    overlaps,
+    owner,
+    prefix,
+    within,
+)
 
 
 def same_lookups(change: RouteChange, before: NodeState, after: NodeState) -> bool:
@@ -48,6 +59,32 @@ def is_nobodys(change: RouteChange, review: Review) -> bool:
         return False
     taken = [item for item in given if overlaps(item, route.prefix)]
     return all(decided(review.before, item) == decided(review.after, item) for item in taken)
+
+
+def is_own_block(change: RouteChange, review: Review) -> bool:
+    """Whether only addresses of this node's own pod block that no pod has are discarded from now on.
+
+    A routed network plugin gives each pod a longer route and discards the rest, lest it goes to the gateway and comes back.
+    """
+    after = change.after
+    if after is None or change.before is not None or after.table != MAIN or after.type not in DISCARDS:
+        return False
+    inside = [
+        route
+        for route in review.before.routes
+        if route.table == MAIN and route.family == after.family and overlaps(route.prefix, after.prefix)
+        if not route.is_default
+    ]
+    pods = [route for route in inside if any(hop.link in review.topology.pod_links for hop in route.nexthops)]
+    if not pods or any(within(after.prefix, route.prefix) for route in inside):
+        return False
+    others = [
+        address
+        for pod in (review.cluster.pods if review.cluster else ())
+        for address in pod.addresses
+        if within(address, after.prefix)
+    ]
+    return all(lookup(review.after, address) != after for address in others)
 
 
 def same_rules(change: PolicyRuleChange, before: NodeState, after: NodeState) -> bool:

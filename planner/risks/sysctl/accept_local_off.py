@@ -43,7 +43,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     yield Finding(
         risk=RISK.id,
         change=change,
-        message=f"{listed(hit)} on {change.node} drops packets that come back with an address of the node as sender.",
+        message=f"{change.node} drops packets that come back on {listed(hit)} with an address of the node as sender.",
         breaks=(TrafficClass.POD_TO_SERVICE, TrafficClass.POD_TO_POD_CROSS_NODE),
         extent=Extent.PARTIAL,
         onset=change.horizon,

@@ -19,22 +19,15 @@ Write the wanted value and start the kubelet.
 """
 
 from collections.abc import Iterator
-from re import MULTILINE, search
 
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.horizon import Horizon
 from planner.models.traffic import TrafficClass
+from planner.parse.kubelet import kubelet_config
 from planner.risks.kubelet.kubelet_protect_kernel_defaults import WANTED
 from planner.risks.risk import Review, Risk
 from planner.sysctls.numbers import same_value
-
-FILES = (
-    "/var/lib/kubelet/config.yaml",
-    "/etc/kubernetes/kubelet-config.yaml",
-    "/var/lib/kubelet/kubeadm-flags.env",
-)
-STRICT = r"^\s*protectKernelDefaults:\s*true|--protect-kernel-defaults(=true)?(\s|\"|$)"
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
@@ -42,8 +35,8 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     wanted = WANTED.get(change.key)
     if wanted is None or change.after is None or same_value(change.after, wanted):
         return
-    texts = [review.after.files[path].text for path in FILES if path in review.after.files]
-    strict = any(search(STRICT, text, MULTILINE) for text in texts)
+    config = kubelet_config(review.after.files)
+    strict = config is not None and config.protect_kernel_defaults is True
     yield Finding(
         risk=RISK.id,
         change=change,
@@ -52,14 +45,16 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
             + (
                 "with protectKernelDefaults it does not start again."
                 if strict
-                else "it writes its own value when it starts, unless protectKernelDefaults is set, where it would not start."
+                else "it writes its own when it starts."
+                if config is not None
+                else "it writes its own when it starts or, with protectKernelDefaults, does not start."
             )
         ),
         breaks=(TrafficClass.NODE_TO_APISERVER, TrafficClass.KUBELET_PROBES) if strict else (),
         extent=Extent.TOTAL if strict else Extent.NONE,
         side_effects=("pod-lifecycle",) if strict else (),
         onset=max(change.horizon, Horizon.SERVICE_RESTART),
-        confidence=Confidence.PROVEN if texts else Confidence.LIKELY,
+        confidence=Confidence.LIKELY if config is None else Confidence.PROVEN,
         remedy=f"Set {change.key} to {wanted}, or leave it out of the file.",
     )
 

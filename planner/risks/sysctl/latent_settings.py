@@ -116,7 +116,7 @@ ROWS = (
     Latent(
         "net.ipv4.icmp_echo_ignore_all",
         _on,
-        "the node answers no ping; monitoring and some load balancers take it for dead",
+        "no ping is answered; monitoring and some load balancers take the node for dead",
         effect="observability",
     ),
     Latent(

@@ -13,6 +13,10 @@ from planner.sysctls.reach import unaddressed
 
 BUILT_IN = frozenset({0, 32766, 32767})
 """Preferences of the policy rules that the kernel makes."""
+REAL_KINDS = frozenset({"", "vlan", "bond", "team", "macvlan", "ipvlan", "ipoib"})
+"""Kinds of link behind which other machines are; the empty one is a physical device."""
+NOT_FOR_OTHERS = ("docker", "br-", "veth", "virbr", "dummy", "ifb", "nodelocaldns")
+"""Links that programs make on the node for the node's own, by name, where the kind was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,26 @@ def loss(review: Review, link: Link, mode: int) -> Loss | None:
                 why="no route of the node leads back through the pod's link",
             )
         return None
-    if link.name not in review.topology.uplinks or not strict:
+    if not strict:
         return None
-    return _uplink(review, link.name)
+    return _uplink(review, link.name) if link.name in review.topology.uplinks else _side_door(review, link)
+
+
+def _side_door(review: Review, link: Link) -> Loss | None:
+    """A device with an address of its own and no gateway behind it: who comes in there from farther away is answered
+    through the uplink. Whether somebody does is not known.
+    """
+    topology = review.topology
+    inside = {*topology.overlay_links, *topology.bridges, *topology.pod_links}
+    device = link.kind in REAL_KINDS and link.up and not link.name.startswith(NOT_FOR_OTHERS)
+    addressed = any(item.family == "ip" and item.length < 31 for item in link.addresses)
+    if not device or not addressed or link.name in inside or not topology.uplinks:
+        return None
+    return Loss(
+        (TrafficClass.EXTERNAL_TO_NODEPORT_LB,),
+        total=False,
+        why=f"answers to senders beyond its own prefix leave by {topology.uplinks[0]}",
+    )
 
 
 def _uplink(review: Review, name: str) -> Loss | None:

@@ -8,7 +8,7 @@ the AND of `conf.all` and the link's value counts.
 
 ## When it bites
 
-Never.
+At no time; the trouble is what everybody believes from then on.
 
 ## How to undo
 
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 
 from planner.models.change import Cause, SysctlChange
 from planner.models.finding import Finding
+from planner.proposal.sysctl import BOUNDS
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
 from planner.risks.sysctl.context import acting, links
@@ -33,13 +34,19 @@ from planner.sysctls.numbers import number
 WATCHED = frozenset({"rp_filter", "send_redirects", "route_localnet", "proxy_arp"})
 """Of the combined knobs those whose writers surely expect an effect now."""
 
+BOUNDED = dict(BOUNDS)
+"""Low marks that only bound a high mark: together with it they have to be written."""
+
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     """Dead keys of the proposal together; a combined `conf.all` value that decides on no link, by itself."""
     if change.cause is not Cause.PROPOSED:
         return
     if is_dead(change.key):
-        names = [c.key for c in review.changes if isinstance(c, SysctlChange) and is_dead(c.key)]
+        keys = {other.key for other in review.changes if isinstance(other, SysctlChange)}
+        if BOUNDED.get(change.key) in keys:
+            return
+        names = sorted(key for key in keys if is_dead(key) and BOUNDED.get(key) not in keys)
         yield Finding(
             risk=RISK.id,
             change=change,

@@ -1,0 +1,256 @@
+"""The rules of one base chain, in order: jumps, returns, and what each does to the packet."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from planner.dataplane import nat
+from planner.dataplane.hooks import Station
+from planner.dataplane.match import all_hold
+from planner.dataplane.packet import UNKNOWN_MARK, with_tracking
+from planner.dataplane.rules import RuleTable
+from planner.dataplane.walk import End, Walk
+from planner.models.flow import Disposition, Hop
+from planner.netfilter.condition import Chance, Field
+from planner.netfilter.effect import (
+    Accept,
+    Alter,
+    Continue,
+    Dnat,
+    Drop,
+    Effect,
+    Goto,
+    Jump,
+    Log,
+    Masquerade,
+    Netmap,
+    Notrack,
+    OpaqueTarget,
+    Queue,
+    Redirect,
+    Reject,
+    RestoreMark,
+    Return,
+    SaveMark,
+    SetBits,
+    SetConnectionMark,
+    SetMark,
+    Shift,
+    Snat,
+    Track,
+    UpdateSet,
+)
+from planner.netfilter.lower import Lowered, lower_text
+
+DEEPEST = 64
+
+
+class Pass(Enum):
+    """How a table lets a packet go."""
+
+    ACCEPT = "accept"
+    FALL = "fall"
+    """Came to the end of a user chain, or returned."""
+
+
+Passed = Pass | End
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A rule, and where it stands."""
+
+    table: RuleTable
+    chain: str
+    position: int
+    text: str
+    station: Station
+    next_hop: str
+
+    @property
+    def line(self) -> str:
+        """As iptables-save prints it."""
+        return f"-A {self.chain} {self.text}"
+
+
+def run_table(walk: Walk, table: RuleTable, station: Station, next_hop: str) -> End | None:
+    """The packet through one base chain; None when it goes on."""
+    base = station.hook.value
+    walk.met.clear()
+    passed = _run_chain(walk, table, base, station, next_hop, 0)
+    if isinstance(passed, End):
+        return passed
+    if passed is Pass.FALL:
+        policy = table.policies.get(base, "ACCEPT")
+        if policy == "DROP":
+            walk.hops.append(
+                Hop(stage=walk.stage, what="dropped by the chain's policy", chain=base, backend=table.backend)
+            )
+            return End(Disposition.DROPPED, f"policy DROP of {table.name} {base}")
+    return None
+
+
+def _run_chain(
+    walk: Walk, table: RuleTable, name: str, station: Station, next_hop: str, depth: int
+) -> Passed:
+    chain = table.chain(name)
+    if chain is None:
+        if depth == 0:
+            return Pass.FALL
+        return _doubt(
+            walk, f"chain {name} of {table.name} is not in the snapshot", (table.backend, table.name, name)
+        )
+    if depth > DEEPEST:
+        return _doubt(walk, f"chain {name} of {table.name} is {DEEPEST} jumps deep", (table.name, name))
+    for position, text in chain.candidates(walk.packet.destination):
+        lowered = lower_text(text, table.family)
+        place = Place(table, name, position, text, station, next_hop)
+        if not _met(walk, lowered, place):
+            continue
+        passed = _act(walk, lowered.effect, place, depth)
+        if passed is not None:
+            return passed
+    return Pass.FALL
+
+
+def _met(walk: Walk, lowered: Lowered, place: Place) -> bool:
+    """Whether the rule applies; a draw or an open question where that is not plain."""
+    certain = tuple(condition for condition in lowered.conditions if not isinstance(condition, Chance))
+    answer = all_hold(certain, walk.packet, walk.view)
+    if answer is False:
+        return False
+    chances = [condition for condition in lowered.conditions if isinstance(condition, Chance)]
+    if isinstance(lowered.effect, Continue | Log | Alter) and (answer is None or chances):
+        return False
+    key = (place.table.backend, place.table.name, place.chain, str(place.position), walk.stage)
+    walk.met[key] += 1
+    nth = walk.met[key]
+    if answer is None and not walk.choices.undecided((key, nth), place.line):
+        return False
+    return all(_hits(walk, chance, place, (key, nth, at)) for at, chance in enumerate(chances))
+
+
+def _hits(walk: Walk, chance: Chance, place: Place, key: tuple[object, ...]) -> bool:
+    if chance.counted and 0 < chance.numerator < chance.denominator:
+        return walk.choices.undecided(key, place.line)
+    text = f"{place.chain} rule {place.position}"
+    return walk.choices.draw(key, text, chance.numerator / chance.denominator)
+
+
+def _doubt(walk: Walk, reason: str, key: tuple[object, ...]) -> Passed:
+    """It may do anything: goes on, or ends in the unknown."""
+    if walk.choices.undecided((*key, reason), reason):
+        return Pass.FALL
+    return End(Disposition.UNKNOWN, reason)
+
+
+def _note(walk: Walk, place: Place, what: str) -> None:
+    walk.hops.append(
+        Hop(
+            stage=walk.stage,
+            what=what,
+            rule=place.line,
+            chain=place.chain,
+            position=place.position,
+            backend=place.table.backend,
+        )
+    )
+
+
+def _act(walk: Walk, effect: Effect, place: Place, depth: int) -> Passed | None:
+    """What the rule does; None when the next rule of the chain is asked."""
+    match effect:
+        case Accept():
+            _note(walk, place, "accepted")
+            return Pass.ACCEPT
+        case Drop():
+            _note(walk, place, "dropped")
+            return End(Disposition.DROPPED, place.line)
+        case Reject(kind=kind):
+            _note(walk, place, f"rejected with {kind}")
+            return End(Disposition.REJECTED, place.line, kind)
+        case Return():
+            _note(walk, place, "returns")
+            return Pass.FALL
+        case Jump(chain=target) | Goto(chain=target):
+            goto = isinstance(effect, Goto)
+            _note(walk, place, f"{'goes' if goto else 'jumps'} to {target}")
+            passed = _run_chain(walk, place.table, target, place.station, place.next_hop, depth + 1)
+            # A chain that was gone to returns to the caller of this one (ip_tables.c, ipt_do_table).
+            return passed if goto or passed is not Pass.FALL else None
+        case Queue():
+            _note(walk, place, "handed to a program")
+            doubt = _doubt(walk, place.line, (place.chain, place.position))
+            return doubt if isinstance(doubt, End) else Pass.ACCEPT
+        case OpaqueTarget():
+            _note(walk, place, "is not modelled")
+            doubt = _doubt(walk, place.line, (place.chain, place.position))
+            return doubt if isinstance(doubt, End) else None
+        case Dnat() | Snat() | Masquerade() | Redirect() | Netmap():
+            return _translate(walk, effect, place)
+        case _:
+            changed = _change(walk, effect)
+            _note(walk, place, changed)
+            return None
+
+
+def _translate(walk: Walk, effect: nat.Translation, place: Place) -> Passed:
+    told = nat.translate(walk, effect, place.station.hook, place.next_hop)
+    if not told:
+        _note(walk, place, "dropped: the link has no address to translate to")
+        return End(Disposition.DROPPED, place.line)
+    _note(walk, place, told)
+    return Pass.ACCEPT
+
+
+def _change(walk: Walk, effect: Effect) -> str:
+    """Effects after which the packet goes on; what was done, in words."""
+    packet = walk.packet
+    tracking = packet.tracking
+    match effect:
+        case SetMark(value=value, mask=mask):
+            walk.change(mark=packet.mark.changed(value, mask))
+            return f"mark becomes {walk.packet.mark}"
+        case SetConnectionMark(value=value, mask=mask, shift=shift):
+            if tracking.entry:
+                walk.packet = with_tracking(packet, mark=tracking.mark.changed(value, mask).shifted(shift))
+            return (
+                f"connection mark becomes {walk.packet.tracking.mark}"
+                if tracking.entry
+                else "no entry to mark"
+            )
+        case SaveMark(packet_mask=own, connection_mask=theirs):
+            if tracking.entry:
+                walk.packet = with_tracking(packet, mark=tracking.mark.merged(theirs, packet.mark, own))
+            return (
+                f"connection mark becomes {walk.packet.tracking.mark}"
+                if tracking.entry
+                else "no entry to mark"
+            )
+        case RestoreMark(packet_mask=own, connection_mask=theirs):
+            if tracking.entry:
+                walk.change(mark=packet.mark.merged(own, tracking.mark, theirs))
+            return f"mark becomes {walk.packet.mark}"
+        case Notrack():
+            # Conntrack leaves alone what was decided before its hook (nf_conntrack_core.c, nf_conntrack_in).
+            if not tracking.looked:
+                walk.packet = with_tracking(packet, state="UNTRACKED", looked=True)
+            return "is not tracked"
+        case SetBits(field=Field.TOS, value=value, mask=mask):
+            walk.change(tos=(packet.tos & ~mask & 0xFF) ^ value)
+            return f"type of service becomes {walk.packet.tos:#x}"
+        case SetBits(field=Field.HOP_LIMIT, value=value, mask=mask):
+            walk.change(hop_limit=(packet.hop_limit & ~mask & 0xFF) ^ value)
+            return f"hop limit becomes {walk.packet.hop_limit}"
+        case Shift(field=Field.HOP_LIMIT, by=by):
+            walk.change(hop_limit=min(255, max(0, packet.hop_limit + by)))
+            return f"hop limit becomes {walk.packet.hop_limit}"
+        case UpdateSet(text=text):
+            if "--map-mark" in text:
+                walk.change(mark=UNKNOWN_MARK)
+            return "sets are changed"
+        case Log():
+            return "told"
+        case Track():
+            return "tracked by a template"
+        case _:
+            return "the packet's payload or class is changed"

@@ -1,0 +1,161 @@
+"""Base chains of nft that iptables does not manage: whether one can matter to a packet."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from planner.models.ruleset import NativeRuleset
+
+Expression = dict[str, Any]
+HARMLESS = frozenset({"counter", "log", "comment", "accept", "return", "continue", "limit", "quota", "last"})
+"""Statements that leave a packet as it is and on its way. An accept ends only its own chain (nft(8), verdict)."""
+TRACKING = frozenset(
+    {"ct", "ct helper", "ct timeout", "ct expectation", "snat", "dnat", "masquerade", "redirect", "flow"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseChain:
+    """A chain on a hook."""
+
+    family: str
+    table: str
+    name: str
+    hook: str
+    priority: int
+    policy: str
+
+    def __str__(self) -> str:
+        return f"nft chain {self.family} {self.table} {self.name}"
+
+
+class Native:
+    """The rule set."""
+
+    def __init__(self, ruleset: NativeRuleset) -> None:
+        self._ruleset = ruleset
+
+    @cached_property
+    def _items(self) -> tuple[Expression, ...]:
+        if not self._ruleset.json_text:
+            return ()
+        try:
+            found = json.loads(self._ruleset.json_text)["nftables"]
+        except (ValueError, KeyError, TypeError):
+            return ()
+        return tuple(item for item in found if isinstance(item, dict))
+
+    @cached_property
+    def bases(self) -> tuple[BaseChain, ...]:
+        """Every chain on a hook."""
+        found = []
+        for item in self._items:
+            chain = item.get("chain")
+            if isinstance(chain, dict) and "hook" in chain:
+                found.append(
+                    BaseChain(
+                        str(chain.get("family")), str(chain.get("table")), str(chain.get("name")),
+                        str(chain["hook"]), _priority(chain.get("prio", 0)), str(chain.get("policy", "accept")),
+                    )
+                )  # fmt: skip
+        return tuple(sorted(found, key=lambda base: (base.priority, str(base))))
+
+    @cached_property
+    def _rules(self) -> dict[tuple[str, str, str], list[list[Expression]]]:
+        rules: dict[tuple[str, str, str], list[list[Expression]]] = {}
+        for item in self._items:
+            rule = item.get("rule")
+            if isinstance(rule, dict):
+                key = str(rule.get("family")), str(rule.get("table")), str(rule.get("chain"))
+                rules.setdefault(key, []).append([e for e in rule.get("expr", ()) if isinstance(e, dict)])
+        return rules
+
+    @property
+    def unread(self) -> bool:
+        """There is a rule set, and only as text."""
+        return not self._ruleset.json_text and bool(self._ruleset.text.strip())
+
+    def on(self, family: str, hook: str) -> Iterator[BaseChain]:
+        """Base chains that a packet of the family meets at a hook of the network layer."""
+        for base in self.bases:
+            if base.hook == hook.lower() and base.family in {family, "inet"}:
+                yield base
+
+    def aside(self, families: frozenset[str], hooks: frozenset[str]) -> Iterator[BaseChain]:
+        """Base chains of the link layer (netdev, bridge)."""
+        for base in self.bases:
+            if base.family in families and base.hook in hooks:
+                yield base
+
+    def is_idle(self, base: BaseChain, fields: dict[str, object]) -> bool:
+        """Whether the chain lets a packet with these fields pass untouched, for certain."""
+        return base.policy == "accept" and self._harmless(base.family, base.table, base.name, fields, 0)
+
+    def _harmless(self, family: str, table: str, chain: str, fields: dict[str, object], depth: int) -> bool:
+        return depth < 16 and all(
+            self._passes(rule, family, table, fields, depth)
+            for rule in self._rules.get((family, table, chain), ())
+        )
+
+    def _passes(
+        self, rule: list[Expression], family: str, table: str, fields: dict[str, object], depth: int
+    ) -> bool:
+        """Whether the rule does nothing to such a packet."""
+        for expression in rule:
+            for kind, body in expression.items():
+                if kind == "match":
+                    if _fails(body, fields):
+                        return True
+                elif kind in {"jump", "goto"}:
+                    if not self._harmless(family, table, str(body.get("target")), fields, depth + 1):
+                        return False
+                elif kind not in HARMLESS:
+                    return False
+        return True
+
+    def tracks(self, family: str) -> bool:
+        """Whether a rule of it makes the kernel track flows of the family."""
+        return any(
+            key[0] in {family, "inet"} and any(_mentions_tracking(expression) for expression in rule)
+            for key, rules in self._rules.items()
+            for rule in rules
+        )
+
+
+def _mentions_tracking(part: object) -> bool:
+    if isinstance(part, dict):
+        return any(key in TRACKING or _mentions_tracking(value) for key, value in part.items())
+    if isinstance(part, list):
+        return any(map(_mentions_tracking, part))
+    return False
+
+
+def _fails(body: Expression, fields: dict[str, object]) -> bool:
+    """Whether a match is surely not met: only plain comparisons of links and the protocol are read."""
+    left, right, operator = body.get("left"), body.get("right"), body.get("op")
+    if not isinstance(left, dict) or operator not in {"==", "in"}:
+        return False
+    meta = left.get("meta")
+    name = str(meta.get("key")) if isinstance(meta, dict) else ""
+    payload = left.get("payload")
+    if isinstance(payload, dict):
+        name = f"{payload.get('protocol')} {payload.get('field')}"
+    if name not in fields:
+        return False
+    among = right.get("set") if isinstance(right, dict) else None
+    options = among if isinstance(among, list) else [right]
+    if not all(isinstance(option, str | int) for option in options):
+        return False
+    if name in {"iifname", "oifname"} and any(str(option).endswith("*") for option in options):
+        return not any(_named(str(fields[name]), str(option)) for option in options)
+    return fields[name] not in options
+
+
+def _named(name: str, pattern: str) -> bool:
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def _priority(value: object) -> int:
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,302 @@
+"""The way of one packet through a node, from where it enters to where it ends."""
+
+from planner.dataplane import bridge
+from planner.dataplane.choices import Choices
+from planner.dataplane.fib import Found
+from planner.dataplane.hooks import STATIONS, Hook, Reroute
+from planner.dataplane.local import listener
+from planner.dataplane.packet import Packet, flow_of, packet_of
+from planner.dataplane.routing import route_in, route_out, told
+from planner.dataplane.tables import native_rest, run_hook, run_station
+from planner.dataplane.view import View
+from planner.dataplane.walk import End, Walk
+from planner.models.flow import Disposition, Flow, Trace
+from planner.models.route import NextHop
+from planner.sysctls.names import conf
+
+POSTROUTING_IIF = (5, 7)
+"""The first release that shows the link of entry to POSTROUTING (net/ipv4/ip_output.c, ip_output)."""
+
+
+def run(view: View, flow: Flow, choices: Choices) -> Trace:
+    """One run, with the answers of `choices`."""
+    walk = Walk(view, choices, packet_of(flow))
+    end = _surroundings(walk, flow)
+    if end is None:
+        if walk.packet.local:
+            end = _send(walk, flow)
+        elif flow.entry.bridge_port:
+            end = _enter_bridge(walk, flow)
+        else:
+            end = _arrive(walk, flow)
+    return Trace(
+        flow=flow,
+        disposition=end.disposition,
+        reason=end.reason,
+        link=end.link,
+        next_hop=end.next_hop,
+        after=flow_of(walk.packet, flow)
+        if end.disposition in {Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED}
+        else None,
+        reject_kind=end.reject_kind,
+        port=end.port,
+        listens=end.listens,
+        hops=tuple(walk.hops),
+    )
+
+
+def _surroundings(walk: Walk, flow: Flow) -> End | None:
+    """What is known to decide about packets and is not modelled."""
+    view = walk.view
+    entry = flow.entry
+    for name in {entry.link, entry.bridge_port} - {""}:
+        link = view.links.get(name)
+        if link is None:
+            return End(Disposition.UNKNOWN, f"there is no link {name} in the snapshot")
+        if not link.up:
+            return End(Disposition.UNKNOWN, f"{name} is down: nothing arrives by it")
+        if link.xdp and (end := walk.doubt(f"an XDP program on {name} sees packets before the kernel does")):
+            return end
+        master = view.links.get(link.master)
+        if (
+            master is not None
+            and master.kind == "vrf"
+            and (end := walk.doubt(f"{name} belongs to a VRF, which is not modelled"))
+        ):
+            return end
+    if {"cilium_host", "cilium_net"} & view.links.keys():
+        return walk.doubt("Cilium's eBPF programs on the links decide before the kernel's routing and rules")
+    aside = view.native.aside(frozenset({"netdev"}), frozenset({"ingress", "egress"}))
+    for base in aside:
+        if end := walk.doubt(f"{base} is on a link, and not modelled"):
+            return end
+    return None
+
+
+def _arrive(walk: Walk, flow: Flow) -> End:
+    """From a link up into the network layer."""
+    end = _refused_at_once(walk)
+    if end is not None:
+        return end
+    end = run_hook(walk, Hook.PREROUTING, flow)
+    return end if end is not None else _route(walk, flow)
+
+
+def _refused_at_once(walk: Walk) -> End | None:
+    packet, view = walk.packet, walk.view
+    if packet.family == "ip":
+        return None
+    if view.value(conf("ipv6", packet.in_link, "disable_ipv6")):
+        return End(Disposition.MARTIAN, f"IPv6 is turned off on {packet.in_link}")
+    # net/ipv6/ip6_input.c, ip6_rcv_core.
+    if packet.source >> 120 == 0xFF or 1 in {packet.source, packet.destination}:
+        return End(Disposition.MARTIAN, "a multicast source, or a loopback address from outside")
+    return None
+
+
+def _route(walk: Walk, flow: Flow) -> End:
+    routed = route_in(walk)
+    if isinstance(routed, End):
+        return routed
+    found, leg = routed
+    if found.type != "unicast":
+        return _deliver(walk, flow)
+    return _forward(walk, flow, found, leg)
+
+
+def _deliver(walk: Walk, flow: Flow) -> End:
+    """To the node itself."""
+    end = run_hook(walk, Hook.INPUT, flow)
+    if end is not None:
+        return end
+    return _served(walk) or End(Disposition.DELIVERED, listens=listener(walk.view, walk.packet))
+
+
+def _served(walk: Walk) -> End | None:
+    """IPVS takes packets out of INPUT."""
+    view, packet = walk.view, walk.packet
+    if "kube-ipvs0" not in view.links or packet.local:
+        return None
+    own = view.links["kube-ipvs0"].addresses
+    if (
+        any(item.address == packet.address(packet.destination) for item in own)
+        or 30000 <= (packet.destination_port or 0) <= 32767
+    ):
+        return walk.doubt("IPVS may send it on to an endpoint, which is not modelled")
+    return None
+
+
+def _limit(walk: Walk, found: Found, leg: NextHop) -> int:
+    """Octets that fit: the route's own limit, else the link's."""
+    # include/net/ip.h, ip_dst_mtu_maybe_forward; net/ipv6/route.c, ip6_dst_mtu_maybe_forward.
+    if found.route is not None and found.route.mtu:
+        return found.route.mtu
+    link = walk.view.links.get(leg.link)
+    own = walk.view.value(conf("ipv6", leg.link, "mtu")) if walk.packet.family == "ip6" else None
+    return own or (link.mtu if link else 65535)
+
+
+def _too_big(walk: Walk, found: Found, leg: NextHop) -> End | None:
+    packet = walk.packet
+    most = _limit(walk, found, leg)
+    if packet.length <= most or not packet.fragile:
+        return None
+    kind = "fragmentation-needed" if packet.family == "ip" else "packet-too-big"
+    return End(
+        Disposition.TOO_BIG, f"{packet.length} octets, and {leg.link} takes {most}", told(packet, kind)
+    )
+
+
+def _forward(walk: Walk, flow: Flow, found: Found, leg: NextHop) -> End:
+    """net/ipv4/ip_forward.c, ip_forward: hop limit and size come before the hook."""
+    packet = walk.packet
+    if packet.hop_limit <= 1:
+        return End(Disposition.EXPIRED, "the hop limit ends here", told(packet, "time-exceeded"))
+    end = _too_big(walk, found, leg)
+    if end is not None:
+        return end
+    walk.change(hop_limit=packet.hop_limit - 1, out_link=leg.link)
+    end = run_hook(walk, Hook.FORWARD, flow)
+    return end if end is not None else _leave(walk, flow, leg)
+
+
+def _next_hop(walk: Walk, leg: NextHop) -> str:
+    return leg.via or walk.packet.address(walk.packet.destination)
+
+
+def _leave(walk: Walk, flow: Flow, leg: NextHop) -> End:
+    """POSTROUTING, and out."""
+    next_hop = _next_hop(walk, leg)
+    came_by = walk.packet.in_link
+    if walk.view.kernel < POSTROUTING_IIF:
+        walk.change(in_link="")
+    end = run_hook(walk, Hook.POSTROUTING, flow, next_hop)
+    walk.change(in_link=came_by)
+    if end is not None:
+        return end
+    return _sent(walk, leg, next_hop)
+
+
+def _sent(walk: Walk, leg: NextHop, next_hop: str) -> End:
+    view = walk.view
+    if leg.encap:
+        end = walk.doubt(f"the route wraps packets ({leg.encap}), which is not modelled")
+        if end is not None:
+            return end
+    link = view.links.get(leg.link)
+    silent = (
+        f"{leg.link} has no carrier: the packet is lost there"
+        if link is not None and not link.carrier
+        else ""
+    )
+    behind = walk.packet if not leg.via else None
+    port = (
+        bridge.port_of(view, leg.link, behind)
+        if behind is not None and bridge.is_bridge(view, leg.link)
+        else ""
+    )
+    return End(Disposition.SENT, silent, link=leg.link, next_hop=next_hop, port=port)
+
+
+def _send(walk: Walk, flow: Flow) -> End:
+    """From a program of the node: routed first, and again when a rule changes what the route hangs on."""
+    routed = route_out(walk)
+    if isinstance(routed, End):
+        return routed
+    found, leg = routed
+    walk.change(out_link=leg.link)
+    for station in STATIONS[Hook.OUTPUT]:
+        before = walk.packet
+        end = run_station(walk, station, flow)
+        if end is not None:
+            return end
+        if _changed(before, walk.packet, station.reroute):
+            again = route_out(walk, rerouted=True)
+            if isinstance(again, End):
+                return again
+            found, leg = again
+            walk.change(out_link=leg.link)
+    end = native_rest(walk, Hook.OUTPUT)
+    if end is not None:
+        return end
+    if found.type in {"local", "anycast"}:
+        return _loop_back(walk, flow)
+    # Too long for the link, a packet of the node's own is cut, or its program has found a smaller size before.
+    return _leave(walk, flow, leg)
+
+
+def _changed(before: Packet, after: Packet, when: Reroute) -> bool:
+    match when:
+        case Reroute.NEVER:
+            return False
+        case Reroute.DESTINATION:
+            return before.destination != after.destination
+        case Reroute.HEADER:
+            return (before.source, before.destination, before.mark, before.tos) != (
+                after.source, after.destination, after.mark, after.tos,
+            )  # fmt: skip
+
+
+def _loop_back(walk: Walk, flow: Flow) -> End:
+    """To the node itself over lo: both ends of the way, without a second routing."""
+    # The route stays with the packet, so that neither the source check nor the martian checks are made (net/ipv4/ip_input.c).
+    end = run_hook(walk, Hook.POSTROUTING, flow, walk.packet.address(walk.packet.destination))
+    if end is not None:
+        return end
+    walk.change(in_link="lo", out_link="")
+    end = run_hook(walk, Hook.PREROUTING, flow)
+    return end if end is not None else _deliver(walk, flow)
+
+
+def _enter_bridge(walk: Walk, flow: Flow) -> End:
+    """By a port of a bridge: up to the node, or across to another port."""
+    view, entry = walk.view, flow.entry
+    name = entry.link
+    if not bridge.shows_frames(walk, name):
+        if entry.to_router:
+            return _arrive(walk, flow)
+        walk.change(in_port=entry.bridge_port)
+        return bridge.leave(walk, name, entry.out_port or bridge.port_of(view, name, walk.packet))
+    for base in view.native.aside(
+        frozenset({"bridge"}), frozenset({"prerouting", "input", "forward", "postrouting"})
+    ):
+        if end := walk.doubt(f"{base} is on a bridge, and not modelled"):
+            return end
+    walk.change(in_port=entry.bridge_port)
+    before = walk.packet.destination
+    end = run_hook(walk, Hook.PREROUTING, flow)
+    if end is not None:
+        return end
+    if walk.packet.destination != before:
+        return _translated_on_bridge(walk, flow, name)
+    if entry.to_router:
+        # The bridge's notes are dropped when the frame goes up (ip_sabotage_in): ports are not seen from here on.
+        walk.change(in_port="")
+        return _route(walk, flow)
+    return _cross(walk, flow, name, entry.out_port)
+
+
+def _translated_on_bridge(walk: Walk, flow: Flow, name: str) -> End:
+    """br_nf_pre_routing_finish: the new destination is looked up; on the same bridge the frame just goes to its port."""
+    port = walk.packet.in_port
+    routed = route_in(walk)
+    if isinstance(routed, End):
+        return routed
+    found, leg = routed
+    if found.type == "unicast" and leg.link == name:
+        return _cross(walk, flow, name, "")
+    walk.change(in_port="" if port else port)
+    if found.type != "unicast":
+        return _deliver(walk, flow)
+    return _forward(walk, flow, found, leg)
+
+
+def _cross(walk: Walk, flow: Flow, name: str, out_port: str) -> End:
+    """Through FORWARD and POSTROUTING as a frame: no routing, no hop limit."""
+    port = out_port or bridge.port_of(walk.view, name, walk.packet)
+    walk.packet = bridge.on_bridge(walk.packet, name, port)
+    for hook in (Hook.FORWARD, Hook.POSTROUTING):
+        end = run_hook(walk, hook, flow, walk.packet.address(walk.packet.destination))
+        if end is not None:
+            return end
+    return bridge.leave(walk, name, port)

@@ -1,0 +1,133 @@
+"""The way of a packet in words: how it ends first, then each step that decided or changed something."""
+
+import re
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from planner.models.flow import Disposition, Flow, Hop, Trace
+from planner.report.escape import visible
+
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
+STAGE = 19
+"""Columns of the stage's name."""
+MOST = 12
+"""Outcomes that are told whole; the others only by how they end."""
+CHANCE = re.compile(r"\(([0-9.]+)\): (hit|missed)$")
+JUMPS = ("jumps to ", "goes to ")
+
+
+def describe_traces(
+    flow: Flow, traces: Sequence[Trace], *, node: str, width: int = 80, color: bool = False
+) -> str:
+    """One flow and all of its outcomes."""
+    lines = [_bold(f"{visible(str(flow))}, on {visible(node)}", color=color)]
+    if len(traces) > 1:
+        lines.append(f"{len(traces)} outcomes are possible")
+    for place, trace in enumerate(traces, 1):
+        share = _share(trace)
+        head = f"{place}. {share:.3g}%: " if share is not None else f"{place}. " if len(traces) > 1 else ""
+        lines.append("")
+        lines.extend(_wrapped(head + ending(trace), width, indent=2, hang=4, first_bold=color))
+        if place <= MOST:
+            for hop in kept(trace.hops):
+                lines.extend(_step(hop, width))
+        for other in trace.alternatives:
+            lines.extend(_wrapped(f"perhaps {ending(other)}", width, indent=4, hang=6))
+    return "\n".join(lines) + "\n"
+
+
+def _bold(text: str, *, color: bool) -> str:
+    return f"{BOLD}{text}{PLAIN}" if color else text
+
+
+def _wrapped(text: str, width: int, *, indent: int, hang: int, first_bold: bool = False) -> Iterator[str]:
+    shown = wrap(
+        visible(text),
+        width,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * hang,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    for line in shown:
+        yield _bold(line, color=first_bold)
+
+
+def _share(trace: Trace) -> float | None:
+    """In percent, how often the draws fall like this; None when nothing was drawn."""
+    found = [CHANCE.search(draw) for draw in trace.draws]
+    if not found:
+        return None
+    share = 100.0
+    for match in found:
+        if match is not None:
+            hit = float(match.group(1))
+            share *= hit if match.group(2) == "hit" else 1 - hit
+    return share
+
+
+def ending(trace: Trace) -> str:
+    """How it ends, in one sentence."""
+    reason = f": {trace.reason}" if trace.reason else ""
+    told = f"; the sender is told {trace.reject_kind}" if trace.reject_kind else ""
+    match trace.disposition:
+        case Disposition.SENT:
+            port = f" by port {trace.port}" if trace.port else ""
+            return f"sent by {trace.link} to {trace.next_hop}{port}{_header(trace)}{reason}"
+        case Disposition.BRIDGED:
+            port = f" to port {trace.link}" if trace.link else ", to a port that the snapshot does not tell"
+            return f"bridged{port}{_header(trace)}{reason}"
+        case Disposition.DELIVERED:
+            listens = {"": "", "nobody": "; nobody listens there"}.get(
+                trace.listens, f"; {trace.listens} listens"
+            )
+            return f"accepted locally{_header(trace)}{listens}{reason}"
+        case Disposition.UNKNOWN:
+            return f"unknown{reason}"
+        case _:
+            silent = "" if told or trace.disposition is Disposition.DROPPED else "; the sender is not told"
+            return f"{trace.disposition.value}{reason}{told}{silent}"
+
+
+def _header(trace: Trace) -> str:
+    """The header where it differs from what entered."""
+    before, after = trace.flow, trace.after
+    if after is None:
+        return ""
+    mark = f" with mark {after.mark:#x}" if after.mark != before.mark else ""
+    same = (before.source, before.destination, before.source_port, before.destination_port) == (
+        after.source, after.destination, after.source_port, after.destination_port,
+    )  # fmt: skip
+    if same:
+        return mark
+    drawn = after.source_port == 0 and before.source_port != 0
+    shown = str(after).partition(" in ")[0].partition(" from the")[0].rpartition(" ")[0]
+    if drawn:
+        shown = shown.replace(":0 →", ":(drawn) →")
+    return f" as {shown}{mark}"
+
+
+def kept(hops: Sequence[Hop]) -> Iterator[Hop]:
+    """Without jumps into chains in which nothing happened."""
+    for place, hop in enumerate(hops):
+        if hop.what.startswith(JUMPS):
+            target = hop.what.partition(" to ")[2]
+            after = hops[place + 1] if place + 1 < len(hops) else None
+            if after is None or after.chain != target or after.stage != hop.stage:
+                continue
+        yield hop
+
+
+def _step(hop: Hop, width: int) -> Iterator[str]:
+    where = (
+        f" (rule {hop.position} of {hop.chain}{', ' + hop.backend if hop.backend else ''})"
+        if hop.position
+        else ""
+    )
+    lines = _wrapped(f"{hop.what}{where}", width - STAGE - 4, indent=0, hang=2)
+    for place, line in enumerate(lines):
+        stage = visible(hop.stage) if place == 0 else ""
+        yield f"    {stage:<{STAGE}}{line}"
+    if hop.rule:
+        for line in _wrapped(hop.rule, width - STAGE - 6, indent=0, hang=4):
+            yield f"    {'':<{STAGE}}  {line}"
