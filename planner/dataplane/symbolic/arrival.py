@@ -76,12 +76,12 @@ class Arrival:
 
     def _take(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
         match way.kind:
-            case "local" | "broadcast":
+            case "local" | "broadcast" | "anycast":
                 forwarded = where & self.by_broadcast if way.kind == "broadcast" else self.space.none
                 if forwarded.satisfiable():
                     found.append((forwarded, lost(form, "forwarding of broadcasts (bc_forwarding)")))
                     where = where & ~forwarded
-                passed = self._validate(where, form, "", found)
+                passed = self._validate(where, form, "", found, broadcast=way.kind == "broadcast")
                 found.append((passed, replace(form, stage="input mangle")))
             case "unknown":
                 found.append((where, lost(form, way.doubt)))
@@ -99,21 +99,23 @@ class Arrival:
                 found.append((where, silent(Disposition.MARTIAN, f"route type {way.kind}")))
 
     def _error(self, where: PacketSet, end: Disposition, kind: str, way: Way, found: Steps) -> None:
-        # ip_error(): without forwarding the sender is told nothing.
-        found.append((where & self.forwards, silent(end, way.text, kind=kind)))
-        found.append((where & ~self.forwards, silent(end, way.text)))
+        refused = silent(Disposition.NO_FORWARDING, "forwarding is off where it came in")
+        found.append((where & ~self.forwards, refused))
+        found += told(self.space, where & self.forwards, end, way.text, kind)
 
     def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
         for part, link, hop in legs_of(self.space, where, way, form):
             passed = self._validate(part, form, link, found)
             few = _expiring(self.space, form)
-            found.append((passed & few, silent(Disposition.EXPIRED, "hop limit", kind="ttl-exceeded")))
+            found += told(self.space, passed & few, Disposition.EXPIRED, "the hop limit", "time-exceeded")
             less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
             found.append(
                 (passed & ~few, replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less))
             )
 
-    def _validate(self, where: PacketSet, form: Form, link: str, found: Steps) -> PacketSet:
+    def _validate(
+        self, where: PacketSet, form: Form, link: str, found: Steps, *, broadcast: bool = False
+    ) -> PacketSet:
         """Packets whose source is plausible; the others are dropped."""
         space, view = self.space, self.view
         back = view.came_where("send_redirects", {link: self.redirects[link]} if link in self.redirects else {})
@@ -136,7 +138,7 @@ class Arrival:
             # __fib_validate_source(): the egress link plays the ingress; source and destination change places.
             query = Query(
                 destination=Part.SOURCE,
-                source=Part.DESTINATION if form.destination is None else form.destination,
+                source=0 if broadcast else Part.DESTINATION if form.destination is None else form.destination,
                 iif=link or "lo", mark=mark, mark_unknown=unknown, tos=form.tos,
                 destination_port=Part.SOURCE_PORT,
                 source_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
@@ -186,6 +188,17 @@ class Arrival:
             case _:
                 ends.setdefault(filtered, []).append(where & ~self.unfiltered)
                 return where & self.unfiltered
+
+
+def told(space: Space, where: PacketSet, end: Disposition, reason: str, kind: str) -> Steps:
+    """An end of which the sender is told; but there are no errors about errors (icmp.c, __icmp_send())."""
+    errors = where & icmp_errors(space)
+    return [(where & ~errors, silent(end, reason, kind=kind)), (errors, silent(end, reason))]
+
+
+def icmp_errors(space: Space) -> PacketSet:
+    """Packets that tell of another packet (icmp.c, icmp_pointers)."""
+    return space.equals(Part.PROTOCOL, 1) & space.inside(Part.ICMP_TYPE, ((3, 5), (11, 12)))
 
 
 def legs_of(space: Space, where: PacketSet, way: Way, form: Form) -> list[tuple[PacketSet, str, str]]:

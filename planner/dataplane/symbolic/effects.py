@@ -5,9 +5,11 @@ from dataclasses import replace
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Bits, End, Form, lost
+from planner.dataplane.symbolic.form import Bits, End, Form, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
 from planner.dataplane.symbolic.view import View, value_of
+from planner.models.flow import Disposition
+from planner.models.link import Address
 from planner.netfilter.condition import Field
 from planner.netfilter.effect import (
     Dnat,
@@ -24,6 +26,7 @@ from planner.netfilter.effect import (
     SetMark,
     Shift,
     Snat,
+    UpdateSet,
 )
 
 FULL = 0xFFFFFFFF
@@ -76,6 +79,8 @@ class Effects:
                 # xt_HL.c, ttl_tg(): it stays within 0 and 255.
                 table = bytes(min(255, max(0, now + by)) for now in form.hop_limit or SAME)
                 return [(where, replace(form, hop_limit=table))]
+            case UpdateSet(text=text) if "--map-mark" in text:
+                return [(where, replace(form, mark=0, mark_unknown=FULL))]
             case _:
                 return [(where, form)]
 
@@ -145,32 +150,42 @@ class Effects:
             part = where & self.view.came_by({name})
             if not part.satisfiable():
                 continue
-            held = self.view.addresses.get(name, ())
+            held = [one for one in self.view.addresses.get(name, ()) if not one.secondary]
             if held:
                 value = value_of(held[0].address)
                 found += self._destination(part, form, replace(to, addresses=(value, value)), text)
             else:
-                found.append((part, lost(form, f"{text}: {name} has no address")))
+                found.append((part, silent(Disposition.DROPPED, f"{text}: {name} has no address")))
         return found
 
     def _masquerade(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
         """inet_select_addr(): the first primary address whose subnet holds the next hop, else the first one."""
-        primary = [one for one in self.view.addresses.get(form.link, ()) if not one.secondary]
+        primary = self._primary(form.link)
         if not primary:
-            return [(where, lost(form, f"MASQUERADE: {form.link} has no address"))]
+            # Then any other link's, lo first.
+            others = sorted(self.view.links.values(), key=lambda link: (link.name != "lo", link.index))
+            primary = [one for link in others for one in self._primary(link.name)][:1]
+            if not primary:
+                return [(where, silent(Disposition.DROPPED, f"MASQUERADE: {form.link} has no address"))]
+            value = value_of(primary[0].address)
+            return self._source(where, form, replace(to, addresses=(value, value)))
         found: Steps = []
         rest = where
         for one in primary:
             value = value_of(one.address)
-            part = rest & self._towards(form, value, one.length)
+            part = rest & self._towards(form, value_of(one.peer or one.address), one.length)
             rest = rest & ~part
             found += self._source(part, form, replace(to, addresses=(value, value)))
         first = value_of(primary[0].address)
         return found + self._source(rest, form, replace(to, addresses=(first, first)))
 
+    def _primary(self, link: str) -> list[Address]:
+        held = self.view.addresses.get(link, ())
+        return [one for one in held if not one.secondary and one.scope == "global"]
+
     def _towards(self, form: Form, value: int, length: int) -> PacketSet:
         """Packets whose next hop lies in a subnet."""
-        hop = form.hop.split(" ", 1)[0]
+        hop = form.hop
         if ":" in hop:
             return self.space.none
         now = value_of(hop) if hop else form.destination

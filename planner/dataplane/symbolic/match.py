@@ -44,9 +44,9 @@ ASKED_FOR = {
 }  # fmt: skip
 """What the entry of a new flow holds: the header as it came."""
 CONSTANT = {
-    Field.PACKET_TYPE: 0, Field.IS_BRIDGED: 0, Field.LEAVES_BY_BRIDGE: 0,
+    Field.IS_BRIDGED: 0, Field.LEAVES_BY_BRIDGE: 0, Field.FRAGMENT: 0,
 }  # fmt: skip
-"""Of packets that are addressed to the node's own link layer address, and routed."""
+"""Of whole packets that are routed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +176,14 @@ class Matcher:
                 return self._having(field)
         if field in CONSTANT:
             return self.space.all if holds(asked, CONSTANT[field]) else self.space.none
+        if field is Field.PACKET_TYPE:
+            told = self.types.are("destination", ("BROADCAST",), "", form, "")
+            plain = self.space.all if holds(asked, 0) else self.space.none
+            return (plain & ~told) | (told & self._oracle(asked, form, "the link-layer type of a broadcast"))
+        if field in {Field.IN_GROUP, Field.OUT_GROUP, Field.REALM}:
+            return self._group(asked, form, place)
+        if field in {Field.GROUP, Field.CGROUP}:
+            return self.space.equals(Part.IN_LINK, 0) & self._oracle(asked, form, f"{field}")
         if field is Field.HAS_SOCKET:
             local = self.space.equals(Part.IN_LINK, 0)
             return (local if holds(asked, 1) else self.space.none) | (
@@ -187,6 +195,16 @@ class Matcher:
         if field in ASKED_FOR or field is Field.CT_REPLY_DIRECTION:
             return self._entry(asked, form, place)
         return self._having(field) & self._oracle(asked, form, f"{field}")
+
+    def _group(self, asked: FieldIn | FieldBits, form: Form, place: Place) -> PacketSet:
+        """Groups of links, and realms of routes, where somebody uses them."""
+        if asked.field is Field.REALM:
+            used = any("realms" in route.options for route in self.view.state.routes)
+        else:
+            used = any(link.group not in {"default", "0"} for link in self.view.links.values())
+        if used:
+            return self._oracle((asked, place.hook), form, f"{asked.field}")
+        return self.space.all if holds(asked, 0) else self.space.none
 
     def _entry(self, asked: FieldIn | FieldBits, form: Form, place: Place) -> PacketSet:
         """A question about the conntrack entry."""
@@ -251,17 +269,25 @@ class Matcher:
             return self.space.all if "INVALID" in asked else self.space.none
         if ("DNAT" in asked and form.translated) or ("SNAT" in asked and form.translated_source):
             return self.space.all
-        return self.space.union([self.states[name] for name in asked if name in self.states])
+        found = self.space.union([self.states[name] for name in asked if name in self.states])
+        for name, bound in (("DNAT", form.bound), ("SNAT", form.bound_source)):
+            if name in asked and not bound:
+                known = self.states["ESTABLISHED"] | self.states["RELATED"]
+                found = found | (known & self._oracle(("translated", name), form, f"whether the flow has {name}"))
+        return found
 
     def _came(self, pattern: str, form: Form, place: Place) -> PacketSet:
-        if place.hook in {"output", "postrouting"}:
+        if place.hook == "output" or (place.hook == "postrouting" and not self.view.shows_entry):
             return self.space.all if fits("", pattern) else self.space.none
         if form.came:
             return self.space.all if fits(form.came, pattern) else self.space.none
         found = self._links.get(pattern)
         if found is None:
             names = {name for name in self.view.codes if fits(name, pattern)}
-            found = self._links[pattern] = self.view.came_by(names)
+            found = self.view.came_by(names)
+            if fits("", pattern):
+                found = found | self.space.equals(Part.IN_LINK, 0)
+            self._links[pattern] = found
         return found
 
     def _bridged(self) -> PacketSet:

@@ -84,6 +84,10 @@ class Region:
             seen.append(self.space.prefix(Part.SOURCE, net.value, net.length))
         for link in sorted(self.changed.links):
             seen.append(self.views[0].came_by({link}))
+        if self.changed.links:
+            # route_localnet counts for the link that a packet of the node with a loopback address leaves by, too.
+            own = self.space.equals(Part.IN_LINK, 0)
+            seen.append(own & self.space.prefix(Part.SOURCE, 127 << 24, 8))
         region = self.space.union(seen)
         if not region.satisfiable():
             return region

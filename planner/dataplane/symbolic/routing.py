@@ -208,7 +208,7 @@ class Routing:
         return self.space.oracle(key, text=f"mark {value:#x}/{mask:#x}")
 
     def _unsure(self, rule: PolicyRule, what: str) -> PacketSet:
-        return self.space.oracle(("rule", rule, what), text=f"policy rule {rule.preference} with {what}")
+        return self.space.oracle(("rule", rule.model_dump_json(), what), text=f"policy rule {rule.preference} with {what}")
 
 
 class Table:
@@ -278,6 +278,8 @@ class Table:
                 return Way("blackhole", length=net.length, text=text)
             hops = held
         legs = []
+        if any(hop.encap for hop in hops):
+            return Way("unknown", doubt=f"route {route.prefix} wraps packets ({hops[0].encap})")
         for hop in hops:
             link = self.view.links.get(hop.link)
             # Down is dead; without carrier only where it is said so (fib_trie.c, fib_table_lookup()).
@@ -288,8 +290,7 @@ class Table:
                 and self.view.either(hop.link, "ignore_routes_with_linkdown")
             ):  # fmt: skip
                 continue
-            encap = f" encap {hop.encap}" if hop.encap else ""
-            legs.append((hop.link, hop.via + encap, hop.weight))
+            legs.append((hop.link, hop.via, hop.weight))
         if hops and not legs:
             return None
         return Way(route.type, tuple(legs), length=net.length, text=text)

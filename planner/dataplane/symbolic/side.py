@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.arrival import Arrival, legs_of
+from planner.dataplane.symbolic.arrival import Arrival, icmp_errors, legs_of, told
 from planner.dataplane.symbolic.chains import Arrivals, Budget, Walk
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
@@ -49,10 +49,10 @@ class Side:
         self.effects = Effects(space, view, self.matcher)
         self.routing = Routing(space, view)
         self.arrival = Arrival(space, view, self.routing)
-        # nf_nat_core.c, nf_nat_inet_fn(): errors of a known flow follow its binding; other first packets ask the rules.
-        self.first = self.matcher.states["NEW"] | (
-            self.matcher.states["RELATED"] & ~space.equals(Part.PROTOCOL, 1)
-        )
+        # nf_nat_core.c, nf_nat_inet_fn(): errors follow the flow they are about; other first packets ask the rules.
+        first = self.matcher.states["NEW"] | self.matcher.states["RELATED"]
+        self.first = first & ~icmp_errors(space)
+        self.loopback_leaves: dict[str, PacketSet] = {}
 
     def step(self, stage: str, arrivals: Arrivals) -> dict[Step, PacketSet]:
         """Packets through one stage."""
@@ -151,21 +151,37 @@ class Side:
 
     def _by(self, where: PacketSet, way: Way, onward: Form) -> list[tuple[PacketSet, Step]]:
         match way.kind:
-            case "local":
+            case "local" | "anycast":
                 return [(where, replace(onward, link="lo", hop=""))]
-            case "unicast" | "broadcast":
-                return [
-                    (part, replace(onward, link=link, hop=hop))
-                    for part, link, hop in legs_of(self.space, where, way, onward)
-                ]
+            case "unicast" | "broadcast" | "multicast":
+                found: list[tuple[PacketSet, Step]] = []
+                for part, link, hop in legs_of(self.space, where, way, onward):
+                    bad = part & self._kept_in(link)
+                    found.append((bad, silent(Disposition.MARTIAN, f"loopback addresses may not leave by {link}")))
+                    found.append((part & ~bad, replace(onward, link=link, hop=hop)))
+                return found
             case "none":
-                return [(where, silent(Disposition.NO_ROUTE, "no route"))]
+                return [*told(self.space, where, Disposition.NO_ROUTE, "no route", "net-unreachable")]
             case "blackhole":
                 return [(where, silent(Disposition.BLACKHOLE, way.text))]
             case "net-unreachable" | "host-unreachable" | "admin-prohibited":
-                return [(where, silent(Disposition.UNREACHABLE, way.text, kind=""))]
+                return [*told(self.space, where, Disposition.UNREACHABLE, way.text, way.kind)]
             case _:
                 return [(where, lost(onward, way.doubt or f"route type {way.kind}"))]
+
+    def _kept_in(self, link: str) -> PacketSet:
+        """Packets with a loopback address as source leave only where route_localnet says so (route.c, __mkroute_output())."""
+        if link in {"", "lo"}:
+            return self.space.none
+        known = self.loopback_leaves.get(link)
+        if known is None:
+            answer = self.view.either(link, "route_localnet")
+            sure = self.space.all if answer else self.space.none
+            if answer is None:
+                text = f"route_localnet of {link} is not in the snapshot"
+                sure = self.space.oracle(("knob", link, "route_localnet"), text=text)
+            known = self.loopback_leaves[link] = self.space.prefix(Part.SOURCE, 127 << 24, 8) & ~sure
+        return known
 
 
 def add(into: dict[Step, PacketSet], step: Step, where: PacketSet) -> None:

@@ -1,6 +1,5 @@
 """One side of a comparison: what a node's state says, read so that sets of packets can be asked of it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.rules import uses_conntrack
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
 from planner.models.route import NextHop, PolicyRule, Route
@@ -16,11 +16,6 @@ from planner.sysctls.names import conf
 from planner.sysctls.numbers import number
 
 BACKENDS = ("nft", "legacy")
-TRACKERS = re.compile(
-    r"-m (?:conntrack|state|connmark|connbytes|connlimit|connlabel|helper|cluster|nat)\b"
-    r"|-j (?:DNAT|SNAT|MASQUERADE|REDIRECT|NETMAP|CONNMARK|CT|SYNPROXY|CONNSECMARK|CLUSTERIP)\b"
-)
-"""What registers conntrack in a namespace when it is loaded (nf_ct_netns_get() in each of these modules)."""
 DEFAULT_RULES = (
     PolicyRule(family="ip", preference=0, table="255"),
     PolicyRule(family="ip", preference=32766, table="254"),
@@ -75,13 +70,16 @@ class View:
     @cached_property
     def tracked(self) -> bool:
         """Whether anything in the rules makes conntrack look at packets: without it the nat table is inert."""
-        for ruleset in self.state.rulesets:
-            if ruleset.family == "ip":
-                for table in ruleset.tables.values():
-                    for rules in table.chains.values():
-                        if any(TRACKERS.search(text) for text in rules):
-                            return True
-        return False
+        return any(uses_conntrack(ruleset) for ruleset in self.state.rulesets if ruleset.family == "ip")
+
+    @cached_property
+    def shows_entry(self) -> bool:
+        """Whether POSTROUTING sees the link of entry: since Linux 5.7 (net/ipv4/ip_output.c, ip_output())."""
+        words = self.state.kernel.split(".")
+        try:
+            return (int(words[0]), int(words[1].split("-")[0])) >= (5, 7)
+        except (ValueError, IndexError):
+            return True
 
     def knob(self, link: str, name: str) -> int | None:
         """A link's own value; None when the state does not hold it."""

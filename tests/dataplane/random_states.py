@@ -1,0 +1,292 @@
+"""Small nodes at random: links, routes, policy rules, rules with jumps, marks and translations. And one change to them."""
+
+import random
+from collections.abc import Callable
+
+from planner.models.flow import Entry, Flow
+from planner.models.link import Address, Link
+from planner.models.node import NodeState
+from planner.models.route import NextHop, PolicyRule, Route
+from planner.models.ruleset import IpSet, Ruleset, Table
+
+ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.7", "10.1.0.9", "192.168.0.10", "127.0.0.1", "8.8.8.8", "10.0.2.3")
+PREFIXES = ("10.0.0.0/24", "10.0.1.0/24", "10.0.0.0/16", "10.1.0.0/16", "0.0.0.0/0", "8.0.0.0/8", "10.0.1.7/32", "10.0.2.0/25")
+LINKS = ("eth0", "eth1", "cni0")
+OWN = {"eth0": ("192.168.0.10/24",), "eth1": ("10.0.1.1/24", "10.1.0.1/16"), "cni0": ("10.0.0.1/24",), "lo": ("127.0.0.1/8",)}
+PORTS = (22, 53, 80, 443, 8080)
+MARKS = ("0x1", "0x2", "0x4000/0x4000", "0x3/0x3")
+USER_CHAINS = ("A", "B", "C")
+BASES = {
+    "raw": ("PREROUTING", "OUTPUT"),
+    "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
+    "nat": ("PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"),
+    "filter": ("INPUT", "FORWARD", "OUTPUT"),
+}
+
+
+def matches(rng: random.Random, table: str) -> str:
+    """Some conditions, in the order in which they are printed."""
+    words: list[str] = []
+    if rng.random() < 0.3:
+        words.append(f"{rng.choice(('', '! '))}-s {rng.choice(PREFIXES)}")
+    if rng.random() < 0.4:
+        words.append(f"{rng.choice(('', '', '! '))}-d {rng.choice((*PREFIXES, '10.0.0.2/32', '8.8.8.8/32'))}")
+    if rng.random() < 0.15 and table != "none":
+        words.append(f"{rng.choice(('', '! '))}-i {rng.choice(('eth0', 'eth+', 'cni0', 'lo'))}")
+    protocol = ""
+    if rng.random() < 0.5:
+        protocol = rng.choice(("tcp", "tcp", "udp", "icmp"))
+        words.append(f"-p {protocol}")
+    if protocol in {"tcp", "udp"} and rng.random() < 0.6:
+        words.append(rng.choice((
+            f"-m {protocol} --dport {rng.choice(PORTS)}", f"-m {protocol} ! --dport 53:90",
+            f"-m multiport --dports 22,80,1000:2000", f"-m {protocol} --sport 1024:65535",
+        )))  # fmt: skip
+    if protocol == "icmp" and rng.random() < 0.5:
+        words.append("-m icmp --icmp-type 8")
+    if rng.random() < 0.15:
+        words.append(f"-m mark {rng.choice(('', '! '))}--mark {rng.choice(MARKS)}")
+    if rng.random() < 0.2:
+        words.append(f"-m conntrack --ctstate {rng.choice(('NEW', 'RELATED,ESTABLISHED', 'INVALID', 'NEW,DNAT', 'UNTRACKED'))}")
+    if rng.random() < 0.1:
+        words.append(f"-m addrtype --dst-type {rng.choice(('LOCAL', 'UNICAST'))}")
+    if rng.random() < 0.1:
+        words.append(f"-m set {rng.choice(('', '! '))}--match-set {rng.choice(('hosts src', 'hosts dst', 'services dst,dst'))}")
+    if rng.random() < 0.1:
+        words.append(f"-m statistic --mode random --probability {rng.choice(('0.50000000000', '0.25000000000'))}")
+    if rng.random() < 0.05:
+        words.append("-m tos --tos 0x10/0x3f")
+    if rng.random() < 0.03:
+        words.append("-m ttl --ttl-lt 3")
+    return " ".join(words)
+
+
+def target(rng: random.Random, table: str, chain: str, conditions: str, below: tuple[str, ...]) -> str:
+    """What the rule does; a user chain only calls chains after it."""
+    some: list[str] = ["-j ACCEPT", "-j RETURN"]
+    if below:
+        some += [f"-j {rng.choice(below)}"] * 3 + [f"-g {rng.choice(below)}"]
+    if table in {"filter", "mangle", "raw"}:
+        some += ["-j DROP", "-j DROP"]
+    if table == "filter":
+        some += ["-j REJECT --reject-with icmp-port-unreachable"]
+    if table == "mangle":
+        some += ["-j MARK --set-xmark 0x1/0xffffffff", "-j MARK --set-xmark 0x4000/0x4000", "-j TOS --set-tos 0x10/0x3f"]
+        some += ["-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff"]
+        some += ["-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff"]
+    if table == "raw":
+        some += ["-j CT --notrack"]
+    if table == "nat":
+        some += ["-j MARK --set-xmark 0x2/0x2"]
+        ported = "-p tcp" in conditions and "!" not in conditions.split("-p tcp")[0][-2:]
+        port = f":{rng.choice(PORTS)}" if ported and rng.random() < 0.5 else ""
+        dnat = f"-j DNAT --to-destination {rng.choice(ADDRESSES)}{port}"
+        if chain in {"PREROUTING", "OUTPUT"}:
+            some += [dnat] * 5 + ["-j REDIRECT" + (" --to-ports 8080" if ported else "")]
+        elif chain == "POSTROUTING":
+            some += ["-j MASQUERADE"] * 3 + [f"-j SNAT --to-source {rng.choice(ADDRESSES)}"] * 2
+        elif chain == "A":
+            some += [dnat] * 4
+    return rng.choice(some)
+
+
+def rules(rng: random.Random, table: str, chain: str, below: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """Rules of one chain."""
+    made = []
+    for _ in range(rng.randrange(most + 1)):
+        conditions = matches(rng, table)
+        made.append(f"{conditions} {target(rng, table, chain, conditions, below)}".strip())
+    return tuple(made)
+
+
+def make_table(rng: random.Random, name: str) -> Table:
+    # In nat, chain A is called before routing only, and B and C hold no translation.
+    chains: dict[str, tuple[str, ...]] = {}
+    policies = {}
+    for base in BASES[name]:
+        below = USER_CHAINS if name != "nat" or base in {"PREROUTING", "OUTPUT"} else ("B", "C")
+        chains[base] = rules(rng, name, base, below, 4)
+        policies[base] = "DROP" if name == "filter" and rng.random() < 0.15 else "ACCEPT"
+    for at, user in enumerate(USER_CHAINS):
+        chains[user] = rules(rng, name, user, USER_CHAINS[at + 1 :], 3)
+    return Table(name=name, policies=policies, chains=chains)
+
+
+def make_routes(rng: random.Random) -> tuple[Route, ...]:
+    found = [
+        Route(family="ip", prefix="192.168.0.0/24", nexthops=(NextHop(link="eth0"),)),
+        Route(family="ip", prefix="10.0.1.0/24", nexthops=(NextHop(link="eth1"),)),
+        Route(family="ip", prefix="10.0.0.0/24", nexthops=(NextHop(link="cni0"),)),
+    ]
+    for _ in range(rng.randrange(6)):
+        found.append(make_route(rng))
+    unique = {(r.prefix, r.table, r.metric, r.tos): r for r in reversed(found)}
+    return tuple(reversed(unique.values()))
+
+
+def make_route(rng: random.Random) -> Route:
+    prefix, table = rng.choice(PREFIXES), rng.choice(("254", "254", "254", "100"))
+    metric = rng.choice((0, 0, 100))
+    kind = rng.choice(("unicast",) * 8 + ("blackhole", "unreachable", "prohibit", "throw"))
+    hops: tuple[NextHop, ...] = ()
+    if kind == "unicast":
+        hops = (NextHop(via=rng.choice(("", "192.168.0.1")), link=rng.choice(LINKS)),)
+        if rng.random() < 0.2:
+            hops = (NextHop(via="192.168.0.1", link="eth0"), NextHop(via="10.0.1.254", link="eth1", weight=2))
+    tos = "0x10" if rng.random() < 0.05 else "0"
+    return Route(family="ip", table=table, prefix=prefix, type=kind, metric=metric, nexthops=hops, tos=tos)
+
+
+def make_rules(rng: random.Random) -> tuple[PolicyRule, ...]:
+    found = [
+        PolicyRule(family="ip", preference=0, table="255"),
+        PolicyRule(family="ip", preference=32766, table="254"),
+        PolicyRule(family="ip", preference=32767, table="253"),
+    ]
+    for preference in range(100, 100 + rng.choice((0, 0, 1, 3))):
+        found.append(make_rule(rng, preference))
+    return tuple(found)
+
+
+def make_rule(rng: random.Random, preference: int) -> PolicyRule:
+    which = rng.choice((
+        {"fwmark": "0x1"}, {"fwmark": "0x4000/0x4000"}, {"iif": "eth0"}, {"source": "10.0.0.0/16"}, {"destination": "8.8.8.8/32"},
+        {"ipproto": "tcp", "dport": "80"}, {"source": "10.0.1.7/32", "inverted": True}, {"iif": "lo"},
+    ))  # fmt: skip
+    how: dict[str, object] = rng.choice((
+        {"table": "100"}, {"table": "100"}, {"table": "254", "suppress_prefixlength": 0}, {"action": "unreachable"},
+        {"action": "prohibit"}, {"action": "goto", "goto": 32766},
+    ))  # fmt: skip
+    return PolicyRule.model_validate({"family": "ip", "preference": preference, **which, **how})
+
+
+def make_sysctls(rng: random.Random) -> dict[str, str]:
+    found = {}
+    for link in ("all", "default", "lo", *LINKS):
+        for knob, values in (
+            ("rp_filter", "00012"), ("accept_local", "0001"), ("src_valid_mark", "01"), ("route_localnet", "0001"),
+            ("forwarding", "11110"), ("bc_forwarding", "0"), ("send_redirects", "01"), ("ignore_routes_with_linkdown", "0"),
+        ):  # fmt: skip
+            value = rng.choice(values)
+            found[f"net.ipv4.conf.{link}.{knob}"] = "0" if link == "all" and knob != "rp_filter" else value
+    return found
+
+
+def make_sets(rng: random.Random) -> tuple[IpSet, ...]:
+    hosts = tuple(sorted(rng.sample(("10.0.0.0/25", "10.0.1.7", "8.8.0.0/16", "192.168.0.0/24"), 2)))
+    ports = tuple(sorted(rng.sample(("10.0.0.2,tcp:80", "10.0.1.1,udp:53", "8.8.8.8,tcp:443"), 2)))
+    return (
+        IpSet(name="hosts", type="hash:net", options="family inet hashsize 1024 maxelem 65536", elements=hosts),
+        IpSet(name="services", type="hash:ip,port", options="family inet hashsize 1024 maxelem 65536", elements=ports),
+    )
+
+
+def make_links() -> tuple[Link, ...]:
+    links = []
+    for at, name in enumerate(("lo", *LINKS), 1):
+        addresses = tuple(
+            Address(address=one.split("/")[0], length=int(one.split("/")[1]), scope="host" if name == "lo" else "global")
+            for one in OWN[name]
+        )
+        links.append(Link(name=name, index=at, kind="loopback" if name == "lo" else "", addresses=addresses))
+    return tuple(links)
+
+
+def make_state(seed: int) -> NodeState:
+    rng = random.Random(seed)
+    tables = {name: make_table(rng, name) for name in BASES if name == "filter" or rng.random() < 0.75}
+    return NodeState(
+        name="node", kernel="6.1.0", links=make_links(), routes=make_routes(rng), policy_rules=make_rules(rng),
+        sysctls=make_sysctls(rng), ipsets=make_sets(rng),
+        rulesets=(Ruleset(family="ip", backend="nft", tables=tables),),
+    )  # fmt: skip
+
+
+def change(seed: int, state: NodeState) -> NodeState:
+    """One small change."""
+    rng = random.Random(seed)
+    kinds: tuple[Callable[[random.Random, NodeState], NodeState], ...] = (
+        _rule, _rule, _rule, _rule, _policy, _route, _route, _policy_rule, _sysctl, _set, _swap,
+    )  # fmt: skip
+    return rng.choice(kinds)(rng, state)
+
+
+def _edited(state: NodeState, name: str, table: Table) -> NodeState:
+    held = state.rulesets[0]
+    changed = held.model_copy(update={"tables": {**held.tables, name: table}})
+    return state.model_copy(update={"rulesets": (changed,)})
+
+
+def _rule(rng: random.Random, state: NodeState) -> NodeState:
+    name = rng.choice(sorted(state.rulesets[0].tables))
+    table = state.rulesets[0].tables[name]
+    chain = rng.choice(sorted(table.chains))
+    held = list(table.chains[chain])
+    below = USER_CHAINS[USER_CHAINS.index(chain) + 1 :] if chain in USER_CHAINS else ("B", "C")
+    conditions = matches(rng, name)
+    new = f"{conditions} {target(rng, name, chain, conditions, below)}".strip()
+    at = rng.randrange(len(held) + 1)
+    if held and rng.random() < 0.5:
+        at = rng.randrange(len(held))
+        held.pop(at)
+    if rng.random() < 0.7:
+        held.insert(at, new)
+    return _edited(state, name, table.model_copy(update={"chains": {**table.chains, chain: tuple(held)}}))
+
+
+def _swap(rng: random.Random, state: NodeState) -> NodeState:
+    name = rng.choice(sorted(state.rulesets[0].tables))
+    table = state.rulesets[0].tables[name]
+    chain = rng.choice(sorted(table.chains))
+    held = list(table.chains[chain])
+    rng.shuffle(held)
+    return _edited(state, name, table.model_copy(update={"chains": {**table.chains, chain: tuple(held)}}))
+
+
+def _policy(rng: random.Random, state: NodeState) -> NodeState:
+    table = state.rulesets[0].tables["filter"]
+    base = rng.choice(sorted(table.policies))
+    other = "DROP" if table.policies[base] == "ACCEPT" else "ACCEPT"
+    return _edited(state, "filter", table.model_copy(update={"policies": {**table.policies, base: other}}))
+
+
+def _route(rng: random.Random, state: NodeState) -> NodeState:
+    routes = list(state.routes)
+    if len(routes) > 3 and rng.random() < 0.5:
+        routes.pop(rng.randrange(3, len(routes)))
+    else:
+        routes.insert(rng.randrange(len(routes) + 1), make_route(rng))
+    return state.model_copy(update={"routes": tuple(routes)})
+
+
+def _policy_rule(rng: random.Random, state: NodeState) -> NodeState:
+    held = [rule for rule in state.policy_rules if rule.preference != 99]
+    return state.model_copy(update={"policy_rules": (make_rule(rng, 99), *held)})
+
+
+def _sysctl(rng: random.Random, state: NodeState) -> NodeState:
+    key = f"net.ipv4.conf.{rng.choice(LINKS)}.{rng.choice(('rp_filter', 'forwarding', 'accept_local', 'route_localnet'))}"
+    return state.model_copy(update={"sysctls": {**state.sysctls, key: "0" if state.sysctls[key] != "0" else "1"}})
+
+
+def _set(rng: random.Random, state: NodeState) -> NodeState:
+    return state.model_copy(update={"ipsets": make_sets(rng)})
+
+
+def make_flow(rng: random.Random) -> Flow:
+    """A packet that such a node may see."""
+    local = rng.random() < 0.3
+    protocol = rng.choice((6, 6, 6, 17, 1, 47))
+    own = ("192.168.0.10", "10.0.1.1", "10.1.0.1", "10.0.0.1", "127.0.0.1")
+    return Flow(
+        protocol=protocol,
+        source=rng.choice(own if local else (*ADDRESSES, "10.0.0.9", "10.1.3.4", "0.0.0.0", "192.168.0.77")),
+        destination=rng.choice((*ADDRESSES, "10.0.0.77", "10.1.255.255", "99.9.9.9", "10.0.2.130")),
+        source_port=rng.choice((1000, 40000)) if protocol in {6, 17} else 0,
+        destination_port=rng.choice((*PORTS, 1500)) if protocol in {6, 17} else 0,
+        icmp_type=rng.choice((8, 0, 3)),
+        hop_limit=rng.choice((64, 64, 64, 2, 1)),
+        tos=rng.choice((0, 0, 0x10)),
+        state=rng.choice(("NEW", "NEW", "NEW", "ESTABLISHED", "RELATED", "INVALID")),
+        entry=Entry(link="" if local else rng.choice(LINKS), user=0 if local else None),
+    )
