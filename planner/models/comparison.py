@@ -72,12 +72,18 @@ class PacketClass(Noun):
     @property
     def newly_blocked(self) -> bool:
         """Passed before, and does no more."""
-        return self.before.passes and not self.after.passes and self.after.disposition is not Disposition.UNKNOWN
+        return (
+            self.before.passes and not self.after.passes and self.after.disposition is not Disposition.UNKNOWN
+        )
 
     @property
     def newly_allowed(self) -> bool:
         """Passes now, and did not."""
-        return self.after.passes and not self.before.passes and self.before.disposition is not Disposition.UNKNOWN
+        return (
+            self.after.passes
+            and not self.before.passes
+            and self.before.disposition is not Disposition.UNKNOWN
+        )
 
 
 class Comparison(Noun):

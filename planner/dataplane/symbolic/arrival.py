@@ -34,7 +34,8 @@ class Arrival:
         )
         self.unfiltered = view.came_by(set(names)) & ~filtered
         self.strict = filtered & view.came_where(
-            "strict rp_filter", {name: None if value is None else value == 1 for name, value in strict.items()}
+            "strict rp_filter",
+            {name: None if value is None else value == 1 for name, value in strict.items()},
         )
         self.accepts_local = self._on(names, "accept_local")
         self.with_mark = self._on(names, "src_valid_mark")
@@ -87,7 +88,9 @@ class Arrival:
                 found.append((where, lost(form, way.doubt)))
             case "unicast":
                 refused = where & ~self.forwards
-                found.append((refused, silent(Disposition.NO_FORWARDING, "forwarding is off where it came in")))
+                found.append(
+                    (refused, silent(Disposition.NO_FORWARDING, "forwarding is off where it came in"))
+                )
                 self._forward(where & self.forwards, way, form, found)
             case "none":
                 self._error(where, Disposition.NO_ROUTE, "net-unreachable", way, found)
@@ -118,7 +121,9 @@ class Arrival:
     ) -> PacketSet:
         """Packets whose source is plausible; the others are dropped."""
         space, view = self.space, self.view
-        back = view.came_where("send_redirects", {link: self.redirects[link]} if link in self.redirects else {})
+        back = view.came_where(
+            "send_redirects", {link: self.redirects[link]} if link in self.redirects else {}
+        )
         simple = where & self.unfiltered & ~back
         passed = simple & self.accepts_local
         if not view.custom_rules:
@@ -155,9 +160,7 @@ class Arrival:
         known = self._known.get(key)
         if known is None:
             ends: dict[End, list[PacketSet]] = {}
-            good = [
-                self._back(part, way, ends) for part, way in self.routing.lookup(self.space.all, query)
-            ]
+            good = [self._back(part, way, ends) for part, way in self.routing.lookup(self.space.all, query)]
             known = self._known[key] = (
                 self.space.union(good),
                 [(self.space.union(parts), end) for end, parts in ends.items()],

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import BudgetExceededError, PacketSet, Space
@@ -32,49 +31,51 @@ from planner.netfilter.lower import Lowered, lower_text
 
 LARGE = 16
 """A chain with more rules is indexed by destination."""
-SINGLE = re.compile(r"(?:(?:! )?-s \S+ )?-d (\d+\.\d+\.\d+\.\d+)/32 ")
+SINGLE = re.compile(
+    r"(?:(?:! )?-s \S+ )?(?:-d (\d+\.\d+\.\d+\.\d+)/32 )?"
+    r"(?:-p (?:tcp|udp|sctp) (?:-m comment --comment (?:\"[^\"\\]*\"|[^\"\\\s]+) )?-m (?:tcp|udp|sctp) --dport (\d+) )?"
+)
+"""The one destination and the one port that a rule asks for, where they stand as iptables-save prints them."""
 DEEPEST = 64
 
 Arrivals = dict[Form, PacketSet]
 
 
 class Chain:
-    """One chain's rules, those of single destinations found by address."""
+    """One chain's rules; those that ask for one destination or one port are found by it."""
 
     def __init__(self, rules: tuple[str, ...]) -> None:
         self.rules = rules
-        self._by_address: dict[int, list[int]] | None = None
-        self._sorted: list[int] = []
-        self._others: list[int] = []
+        self._index: Index | None = None
         self._occurrences: dict[str, list[int]] | None = None
 
     def candidates(self, space: Space, arrivals: Arrivals) -> Sequence[int]:
         """Positions of the rules that some of the packets may meet, in order."""
         if len(self.rules) <= LARGE:
             return range(len(self.rules))
-        if self._by_address is None:
-            self._index()
-        found = set(self._others)
-        by_address = self._by_address or {}
-        symbolic = [where for form, where in arrivals.items() if form.destination is None]
-        for form in arrivals:
-            if form.destination is not None:
-                found.update(by_address.get(form.destination, ()))
-        if symbolic:
-            for address in space.members(space.union(symbolic), Part.DESTINATION, self._sorted):
-                found.update(by_address[address])
-        return sorted(found)
-
-    def _index(self) -> None:
-        by_address: dict[int, list[int]] = {}
-        for at, text in enumerate(self.rules):
-            single = SINGLE.match(text)
-            if single:
-                by_address.setdefault(int(IPv4Address(single.group(1))), []).append(at)
+        if self._index is None:
+            self._index = Index(self.rules)
+        index = self._index
+        found = set(index.others)
+        plain = [
+            where
+            for form, where in arrivals.items()
+            if form.destination is None and form.destination_port is None
+        ]
+        if plain:
+            index.look(space, space.union(plain), found)
+        for form, where in arrivals.items():
+            if form.destination is None and form.destination_port is None:
+                continue
+            if form.destination is None:
+                for address in space.members(where, Part.DESTINATION, index.addresses):
+                    found.update(index.by_address[address])
             else:
-                self._others.append(at)
-        self._by_address = by_address
-        self._sorted = sorted(by_address)
+                found.update(index.by_address.get(form.destination, ()))
+            ports = index.ports if form.destination_port is None else (form.destination_port,)
+            for port in ports:
+                found.update(index.by_port.get(port, ()))
+        return sorted(found)
 
     def occurrence(self, at: int) -> int:
         """How many rules before this one have the same text."""
@@ -84,6 +85,43 @@ class Chain:
                 self._occurrences.setdefault(text, []).append(number)
         same = self._occurrences[self.rules[at]]
         return same.index(at) if len(same) > 1 else 0
+
+
+class Index:
+    """Where the rules stand that only packets to one address, or to one port, can meet."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        self.others: list[int] = []
+        self.by_address: dict[int, list[int]] = {}
+        self.by_port: dict[int, list[int]] = {}
+        """Rules without a single address."""
+        self._both: dict[int | None, dict[int, list[int]]] = {}
+        for at, text in enumerate(rules):
+            single = SINGLE.match(text)
+            address, port_text = single.groups() if single else (None, None)
+            port = int(port_text) if port_text else None
+            if address:
+                number = int.from_bytes(bytes(map(int, address.split("."))))
+                self.by_address.setdefault(number, []).append(at)
+                self._both.setdefault(port, {}).setdefault(number, []).append(at)
+            elif port is not None:
+                self.by_port.setdefault(port, []).append(at)
+            else:
+                self.others.append(at)
+        self.addresses = sorted(self.by_address)
+        self.ports = sorted(self.by_port)
+        self._asked_ports = sorted({port for port in self._both if port is not None})
+        self._sorted = {port: sorted(held) for port, held in self._both.items()}
+
+    def look(self, space: Space, where: PacketSet, found: set[int]) -> None:
+        """Rules for packets that are as they came."""
+        for alone in space.members(where, Part.DESTINATION_PORT, self.ports):
+            found.update(self.by_port[alone])
+        asked: list[int | None] = [*space.members(where, Part.DESTINATION_PORT, self._asked_ports)]
+        for port in (*asked, None) if None in self._both else asked:
+            here = where if port is None else where & space.equals(Part.DESTINATION_PORT, port)
+            for address in space.members(here, Part.DESTINATION, self._sorted[port]):
+                found.update(self._both[port][address])
 
 
 @lru_cache(maxsize=65536)

@@ -9,7 +9,15 @@ from planner.models.ruleset import Table
 from planner.sysctls.names import link_key
 
 PER_LINK = frozenset(
-    {"rp_filter", "accept_local", "src_valid_mark", "route_localnet", "forwarding", "bc_forwarding", "send_redirects"}
+    {
+        "rp_filter",
+        "accept_local",
+        "src_valid_mark",
+        "route_localnet",
+        "forwarding",
+        "bc_forwarding",
+        "send_redirects",
+    }
 )
 """Knobs of the link that a packet came by."""
 FOR_ALL = PER_LINK | {"ignore_routes_with_linkdown"}

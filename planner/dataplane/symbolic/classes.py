@@ -47,7 +47,9 @@ def differing(space: Space, before: End, after: End, where: PacketSet) -> Packet
         hop, end = (before.hop, after) if before.hop else (after.hop, before)
         if (before.hop and after.hop) or not _is_address(hop):
             return where
-        same = same & _same_value(space, Part.DESTINATION, _pair(int(IPv4Address(hop))), _pair(end.destination))
+        same = same & _same_value(
+            space, Part.DESTINATION, _pair(int(IPv4Address(hop))), _pair(end.destination)
+        )
     return where & ~same
 
 

@@ -71,7 +71,9 @@ class Analysis:
         """Ways in: the stages, and all packets that take them."""
         space = self.space
         states = space.interval(Part.STATE, 0, STATES.index("INVALID"))
-        unicast = ~(space.prefix(Part.DESTINATION, 0xE0000000, 4) | space.equals(Part.DESTINATION, 0xFFFFFFFF))
+        unicast = ~(
+            space.prefix(Part.DESTINATION, 0xE0000000, 4) | space.equals(Part.DESTINATION, 0xFFFFFFFF)
+        )
         every = states & unicast
         arriving = space.interval(Part.IN_LINK, 1, len(self.names) - 1) if len(self.names) > 1 else space.none
         own = space.equals(Part.IN_LINK, 0) & self.views[0].own & self.views[1].own

@@ -118,7 +118,9 @@ class Effects:
                 if mask != FULL:
                     return [(where, lost(form, text))]
                 to = NatRange(addresses=(value, value))
-                return self._source(where, form, to) if source_side else self._destination(where, form, to, text)
+                return (
+                    self._source(where, form, to) if source_side else self._destination(where, form, to, text)
+                )
 
     def _destination(self, where: PacketSet, form: Form, to: NatRange, text: str) -> Steps:
         if any(pair is not None and pair[0] != pair[1] for pair in (to.addresses, to.ports)) or to.base_port:
@@ -201,8 +203,8 @@ class Effects:
             ports = (1, 65535)
         moved = replace(
             form, bound_source=True, translated_source=True,
-            source=to.addresses if to.addresses else form.source,
-            source_ports=ports if ports else form.source_ports,
+            source=to.addresses or form.source,
+            source_ports=ports or form.source_ports,
         )  # fmt: skip
         if ports is None and to.addresses and to.addresses[0] == to.addresses[1]:
             value, now = to.addresses[0], form.source

@@ -14,7 +14,12 @@ MANY = 4_000_000
 
 
 def run(
-    space: Space, sides: tuple[Side, Side], order: Sequence[str], start: PacketSet, *, changed: Collection[str]
+    space: Space,
+    sides: tuple[Side, Side],
+    order: Sequence[str],
+    start: PacketSet,
+    *,
+    changed: Collection[str],
 ) -> Ends:
     """Every packet of a set with its end before and after."""
     # Sets of different pairs have no packet in common: what is not known is a variable of the set.
@@ -27,11 +32,14 @@ def run(
         left: dict[Pair, PacketSet] = {}
         apart: list[tuple[Pair, PacketSet]] = []
         for (before, after), where in pairs.items():
-            mine, theirs = _at(before, stage), _at(after, stage)
-            if mine and theirs and before == after and stage not in changed:
-                assert isinstance(before, Form)
+            if (
+                isinstance(before, Form)
+                and before == after
+                and before.stage == stage
+                and stage not in changed
+            ):
                 joint[before] = where
-            elif mine or theirs:
+            elif _at(before, stage) or _at(after, stage):
                 apart.append(((before, after), where))
             else:
                 left[before, after] = where
@@ -45,9 +53,11 @@ def run(
         pairs = left
     ends: Ends = {}
     for (before, after), where in pairs.items():
-        assert isinstance(before, End)
-        assert isinstance(after, End)
-        ends[before, after] = where
+        match before, after:
+            case End() as one, End() as other:
+                ends[one, other] = where
+            case _:
+                raise RuntimeError(f"packets are left at {before} and {after} after the last stage")
     return ends
 
 

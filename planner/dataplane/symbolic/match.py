@@ -80,9 +80,7 @@ class Matcher:
         self.salt: Hashable = ""
         """What the answers to matches that look at routes depend on."""
 
-    def hit(
-        self, where: PacketSet, form: Form, conditions: tuple[Condition, ...], place: Place
-    ) -> PacketSet:
+    def hit(self, where: PacketSet, form: Form, conditions: tuple[Condition, ...], place: Place) -> PacketSet:
         """Those packets of a set that meet every condition."""
         for condition in conditions:
             where = where & self.meets(condition, form, place)
@@ -169,7 +167,9 @@ class Matcher:
                 PARTS[field], ((old, old) for old in range(256) if holds(asked, now[old]))
             )
         if isinstance(changed, tuple) and isinstance(asked, FieldIn):
-            inside = [(low, high) for low, high in asked.intervals if low <= changed[1] and high >= changed[0]]
+            inside = [
+                (low, high) for low, high in asked.intervals if low <= changed[1] and high >= changed[0]
+            ]
             if not inside:
                 return self.space.none
             if any(low <= changed[0] and changed[1] <= high for low, high in inside):
@@ -273,7 +273,9 @@ class Matcher:
         for name, bound in (("DNAT", form.bound), ("SNAT", form.bound_source)):
             if name in asked and not bound:
                 known = self.states["ESTABLISHED"] | self.states["RELATED"]
-                found = found | (known & self._oracle(("translated", name), form, f"whether the flow has {name}"))
+                found = found | (
+                    known & self._oracle(("translated", name), form, f"whether the flow has {name}")
+                )
         return found
 
     def _came(self, pattern: str, form: Form, place: Place) -> PacketSet:

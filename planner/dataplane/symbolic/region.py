@@ -8,7 +8,7 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.changed import Changed
 from planner.dataplane.symbolic.match import PARTS, fits
-from planner.dataplane.symbolic.view import View, net_of, value_of
+from planner.dataplane.symbolic.view import View, net_of
 from planner.models.ruleset import Table
 from planner.netfilter.condition import AllOf, Condition, Field, FieldBits, FieldIn, InInterface, OneOf
 from planner.netfilter.effect import (
@@ -69,7 +69,7 @@ class Region:
         self.views = views
         self.changed = changed
         self._reach: dict[tuple[int, str, str, str], PacketSet] = {}
-        self._callers: dict[int, dict[str, list[tuple[str, int]]]] = {}
+        self._jumps: dict[int, Jumps] = {}
 
     @cached_property
     def packets(self) -> PacketSet:
@@ -82,8 +82,7 @@ class Region:
             # As destination of the packet, and of the way back to its source.
             seen.append(self.space.prefix(Part.DESTINATION, net.value, net.length))
             seen.append(self.space.prefix(Part.SOURCE, net.value, net.length))
-        for link in sorted(self.changed.links):
-            seen.append(self.views[0].came_by({link}))
+        seen.append(self.views[0].came_by(self.changed.links))
         if self.changed.links:
             # route_localnet counts for the link that a packet of the node with a loopback address leaves by, too.
             own = self.space.equals(Part.IN_LINK, 0)
@@ -111,26 +110,17 @@ class Region:
                 found = self.space.all
             else:
                 self._reach[key] = self.space.all  # if chains should call each other in a circle
-                callers = self._callers_of(table).get(chain, [])
+                callers = self._read(table).callers.get(chain, [])
                 found = self.space.all
                 if len(callers) <= MOST_CALLERS:
-                    found = self.space.union(
-                        [self._met(number, backend, table.name, where, at) for where, at in callers]
-                    )
+                    found = self.space.union([self._met(number, backend, table.name, *at) for at in callers])
             self._reach[key] = found
         return found
 
-    def _callers_of(self, table: Table) -> dict[str, list[tuple[str, int]]]:
-        held = self._callers.get(id(table))
+    def _read(self, table: Table) -> "Jumps":
+        held = self._jumps.get(id(table))
         if held is None:
-            held = {}
-            for chain, rules in table.chains.items():
-                for at, text in enumerate(rules):
-                    cut = max(text.rfind("-j "), text.rfind("-g "))
-                    name = text[cut + 3 :] if cut >= 0 else ""
-                    if name in table.chains and name not in table.policies:
-                        held.setdefault(name, []).append((chain, at))
-            self._callers[id(table)] = held
+            held = self._jumps[id(table)] = Jumps(table)
         return held
 
     def _match(self, text: str) -> PacketSet:
@@ -174,9 +164,9 @@ class Region:
         anywhere = space.forget(seen, Part.DESTINATION, Part.DESTINATION_PORT)
         for number in (0, 1):
             for backend, table in self._before_routing(number):
-                targets, wild = self._translations(table)
-                found += [self._met(number, backend, table.name, *at) for at in wild]
-                met = self._targets_in(seen, targets)
+                jumps = self._read(table)
+                found += [self._met(number, backend, table.name, *at) for at in jumps.wild]
+                met = self._targets_in(seen, jumps.targets)
                 if met is None:
                     found.append(anywhere)
                     continue
@@ -195,10 +185,22 @@ class Region:
         self, seen: PacketSet, targets: "Targets"
     ) -> list[tuple[tuple[int, int | None], list[tuple[str, int]]]] | None:
         """Translations whose result lies in the region; None when they are too many."""
-        addresses = sorted({address for address, _ in targets})
-        inside = set(self.space.members(seen, Part.DESTINATION, addresses))
-        met = [(key, sites) for key, sites in targets.items() if key[0] in inside]
-        return met if sum(len(sites) for _, sites in met) <= MOST_CALLERS else None
+        by_port: dict[int | None, list[int]] = {}
+        for address, port in targets:
+            by_port.setdefault(port, []).append(address)
+        met: list[tuple[tuple[int, int | None], list[tuple[str, int]]]] = []
+        count = 0
+        for port in sorted(by_port, key=lambda port: -1 if port is None else port):
+            here = seen if port is None else seen & self.space.equals(Part.DESTINATION_PORT, port)
+            if not here.satisfiable():
+                continue
+            for address in self.space.members(here, Part.DESTINATION, sorted(by_port[port])):
+                sites = targets[address, port]
+                met.append(((address, port), sites))
+                count += len(sites)
+            if count > MOST_CALLERS:
+                return None
+        return met
 
     def _before_routing(self, number: int) -> Iterator[tuple[str, Table]]:
         for name in ("raw", "mangle", "nat"):
@@ -206,30 +208,6 @@ class Region:
                 if number == 1 and table == dict(self.views[0].tables(name)).get(backend):
                     continue
                 yield backend, table
-
-    def _translations(self, table: Table) -> "tuple[Targets, list[tuple[str, int]]]":
-        """DNAT rules by what they translate to, and rules that may do anything to an address."""
-        targets: Targets = {}
-        wild: list[tuple[str, int]] = []
-        for chain, rules in table.chains.items():
-            for at, text in enumerate(rules):
-                cut = text.rfind("-j ")
-                if cut < 0:
-                    continue
-                name = text[cut + 3 :].split(" ", 1)[0]
-                # Words within quotes may look like a target.
-                plain = text.count('"', 0, cut) % 2 == 0 and "\\" not in text
-                if plain and (name in TAME or name in table.chains):
-                    continue
-                if not plain and isinstance(lower_text(text, "ip").effect, TAME_EFFECTS):
-                    continue
-                single = SINGLE.match(text, cut)
-                if single is None:
-                    wild.append((chain, at))
-                    continue
-                port = int(single.group(2)) if single.group(2) else None
-                targets.setdefault((value_of(single.group(1)), port), []).append((chain, at))
-        return targets, wild
 
     def _translates_source(self) -> bool:
         return any(
@@ -241,4 +219,52 @@ class Region:
         )
 
 
-Targets = dict[tuple[int, int | None], list[tuple[str, int]]]
+Site = tuple[str, int]
+"""A chain, and a position in it."""
+Targets = dict[tuple[int, int | None], list[Site]]
+
+
+class Jumps:
+    """One pass over a table: who calls which chain, what is translated to what, and what may do anything."""
+
+    def __init__(self, table: Table) -> None:
+        self.callers: dict[str, list[Site]] = {}
+        self.wild: list[Site] = []
+        """Rules that may do anything to addresses and ports."""
+        found: dict[tuple[str, int | None], list[Site]] = {}
+        chains = table.chains
+        callers = self.callers
+        for chain, rules in chains.items():
+            for at, text in enumerate(rules):
+                cut = text.rfind("-j ")
+                if cut < 0:
+                    cut = text.rfind("-g ")
+                    if cut < 0:
+                        continue
+                name = text[cut + 3 :]
+                # Words within quotes may look like a target.
+                if text.count('"', 0, cut) & 1 or "\\" in text:
+                    self._slowly(text, chain, at)
+                elif name in chains:
+                    callers.setdefault(name, []).append((chain, at))
+                elif name.split(" ", 1)[0] not in TAME:
+                    single = SINGLE.match(text, cut)
+                    if single is None:
+                        self.wild.append((chain, at))
+                    else:
+                        port = int(single.group(2)) if single.group(2) else None
+                        found.setdefault((single.group(1), port), []).append((chain, at))
+        # Faster than the general reader of addresses, and there may be a hundred thousand.
+        self.targets: Targets = {
+            (int.from_bytes(bytes(map(int, address.split(".")))), port): sites
+            for (address, port), sites in found.items()
+        }
+
+    def _slowly(self, text: str, chain: str, at: int) -> None:
+        match lower_text(text, "ip").effect:
+            case Jump(chain=target) | Goto(chain=target):
+                self.callers.setdefault(target, []).append((chain, at))
+            case effect if not isinstance(effect, TAME_EFFECTS):
+                self.wild.append((chain, at))
+            case _:
+                pass

@@ -208,7 +208,9 @@ class Routing:
         return self.space.oracle(key, text=f"mark {value:#x}/{mask:#x}")
 
     def _unsure(self, rule: PolicyRule, what: str) -> PacketSet:
-        return self.space.oracle(("rule", rule.model_dump_json(), what), text=f"policy rule {rule.preference} with {what}")
+        return self.space.oracle(
+            ("rule", rule.model_dump_json(), what), text=f"policy rule {rule.preference} with {what}"
+        )
 
 
 class Table:

@@ -68,7 +68,11 @@ def _around(state: NodeState) -> Iterator[str]:
 def _other_family(before: NodeState, after: NodeState) -> Iterator[str]:
     """IPv6 is not analysed: where nothing of it changed nothing of it is different."""
     for what, old, new in (
-        ("routes", [r for r in before.routes if r.family == "ip6"], [r for r in after.routes if r.family == "ip6"]),
+        (
+            "routes",
+            [r for r in before.routes if r.family == "ip6"],
+            [r for r in after.routes if r.family == "ip6"],
+        ),
         (
             "policy rules",
             [r for r in before.policy_rules if r.family == "ip6"],

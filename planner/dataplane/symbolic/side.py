@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -31,7 +32,7 @@ TABLE_STAGES = frozenset(INCOMING + LOCAL) - {"routing", "output routing"}
 ROUTING_STAGES = frozenset({"routing", "output routing", "output mangle", "output nat"})
 """The output ones: a packet that was changed there is routed again."""
 FOLLOWS = {
-    **dict(zip(INCOMING, INCOMING[1:], strict=False)), **dict(zip(LOCAL[:8], LOCAL[1:8], strict=False)),
+    **dict(pairwise(INCOMING)), **dict(pairwise(LOCAL[:8])),
     "forward security": "postrouting mangle",
 }  # fmt: skip
 Step = Form | End
@@ -116,9 +117,7 @@ class Side:
         """The route of a packet that a program of the node sends."""
         return self._routed(where, form, replace(form, stage="output raw"), bare=False)
 
-    def _rerouted(
-        self, stage: str, arrivals: Arrivals, passing: Arrivals
-    ) -> list[tuple[PacketSet, Step]]:
+    def _rerouted(self, stage: str, arrivals: Arrivals, passing: Arrivals) -> list[tuple[PacketSet, Step]]:
         """Packets of the node are routed again when what their route hung on was changed."""
         if stage not in {"output mangle", "output nat"}:
             return [(where, form) for form, where in passing.items()]
@@ -138,7 +137,9 @@ class Side:
                 found.extend(self._routed(moved, form, form, bare=True))
         return found
 
-    def _routed(self, where: PacketSet, form: Form, onward: Form, *, bare: bool) -> list[tuple[PacketSet, Step]]:
+    def _routed(
+        self, where: PacketSet, form: Form, onward: Form, *, bare: bool
+    ) -> list[tuple[PacketSet, Step]]:
         query = Query(
             destination=Part.DESTINATION if form.destination is None else form.destination, source=Part.SOURCE,
             iif="lo", mark=form.mark, mark_unknown=form.mark_unknown, tos=form.tos, local=True, bare=bare,
@@ -157,7 +158,9 @@ class Side:
                 found: list[tuple[PacketSet, Step]] = []
                 for part, link, hop in legs_of(self.space, where, way, onward):
                     bad = part & self._kept_in(link)
-                    found.append((bad, silent(Disposition.MARTIAN, f"loopback addresses may not leave by {link}")))
+                    found.append(
+                        (bad, silent(Disposition.MARTIAN, f"loopback addresses may not leave by {link}"))
+                    )
                     found.append((part & ~bad, replace(onward, link=link, hop=hop)))
                 return found
             case "none":

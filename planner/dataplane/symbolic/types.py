@@ -18,16 +18,17 @@ class AddressTypes:
         entries = [(net_of(route.prefix), route) for route in view.local_routes]
         entries.sort(key=lambda entry: -entry[0].length)
         self._entries = [
-            (net, route.type.upper(), route.nexthops[0].link if route.nexthops else "") for net, route in entries
+            (net, route.type.upper(), route.nexthops[0].link if route.nexthops else "")
+            for net, route in entries
         ]
         self._known: dict[tuple[Part, str], dict[str, PacketSet]] = {}
 
-    def are(
-        self, side: str, types: tuple[str, ...], limit: str, form: Form, device: str
-    ) -> PacketSet:
+    def are(self, side: str, types: tuple[str, ...], limit: str, form: Form, device: str) -> PacketSet:
         """Packets whose source or destination is of one of the types."""
         part = Part.SOURCE if side == "source" else Part.DESTINATION
-        now = form.source if side == "source" else None if form.destination is None else (form.destination,) * 2
+        now = (
+            form.source if side == "source" else None if form.destination is None else (form.destination,) * 2
+        )
         if now is not None:
             if now[0] != now[1]:
                 return self.space.oracle(("type", now, types), text=f"the type of a {side} that is drawn")

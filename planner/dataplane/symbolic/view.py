@@ -104,14 +104,19 @@ class View:
     def came_by(self, names: "list[str] | set[str]") -> PacketSet:
         """Packets that entered by one of these links."""
         return self.space.union(
-            [self.space.equals(Part.IN_LINK, self.codes[name]) for name in sorted(names) if name in self.codes]
+            [
+                self.space.equals(Part.IN_LINK, self.codes[name])
+                for name in sorted(names)
+                if name in self.codes
+            ]
         )
 
     @cached_property
     def addresses(self) -> dict[str, tuple[Address, ...]]:
         """IPv4 addresses of each link, in the kernel's order."""
         return {
-            name: tuple(one for one in link.addresses if one.family == "ip") for name, link in self.links.items()
+            name: tuple(one for one in link.addresses if one.family == "ip")
+            for name, link in self.links.items()
         }
 
     @cached_property
@@ -131,7 +136,11 @@ class View:
         """Whether source checks take the full way even without rp_filter (fib4_has_custom_rules())."""
         plain = {(rule.preference, rule.table) for rule in DEFAULT_RULES}
         custom = any(
-            (rule.preference, rule.table) not in plain or rule.source or rule.fwmark or rule.iif or rule.inverted
+            (rule.preference, rule.table) not in plain
+            or rule.source
+            or rule.fwmark
+            or rule.iif
+            or rule.inverted
             for rule in self.rules
         )
         # fib_frontend.c, inet_rtm_newroute(): a local route that somebody wrote himself.
