@@ -9,10 +9,34 @@ from planner.models.node import NodeState
 from planner.models.route import NextHop, PolicyRule, Route
 from planner.models.ruleset import IpSet, Ruleset, Table
 
-ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.1.1", "10.0.1.7", "10.1.0.9", "192.168.0.10", "127.0.0.1", "8.8.8.8", "10.0.2.3")
-PREFIXES = ("10.0.0.0/24", "10.0.1.0/24", "10.0.0.0/16", "10.1.0.0/16", "0.0.0.0/0", "8.0.0.0/8", "10.0.1.7/32", "10.0.2.0/25")
+ADDRESSES = (
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.1.1",
+    "10.0.1.7",
+    "10.1.0.9",
+    "192.168.0.10",
+    "127.0.0.1",
+    "8.8.8.8",
+    "10.0.2.3",
+)
+PREFIXES = (
+    "10.0.0.0/24",
+    "10.0.1.0/24",
+    "10.0.0.0/16",
+    "10.1.0.0/16",
+    "0.0.0.0/0",
+    "8.0.0.0/8",
+    "10.0.1.7/32",
+    "10.0.2.0/25",
+)
 LINKS = ("eth0", "eth1", "cni0")
-OWN = {"eth0": ("192.168.0.10/24",), "eth1": ("10.0.1.1/24", "10.1.0.1/16"), "cni0": ("10.0.0.1/24",), "lo": ("127.0.0.1/8",)}
+OWN = {
+    "eth0": ("192.168.0.10/24",),
+    "eth1": ("10.0.1.1/24", "10.1.0.1/16"),
+    "cni0": ("10.0.0.1/24",),
+    "lo": ("127.0.0.1/8",),
+}
 PORTS = (22, 53, 80, 443, 8080)
 MARKS = ("0x1", "0x2", "0x4000/0x4000", "0x3/0x3")
 USER_CHAINS = ("A", "B", "C")
@@ -40,20 +64,26 @@ def matches(rng: random.Random, table: str) -> str:
     if protocol in {"tcp", "udp"} and rng.random() < 0.6:
         words.append(rng.choice((
             f"-m {protocol} --dport {rng.choice(PORTS)}", f"-m {protocol} ! --dport 53:90",
-            f"-m multiport --dports 22,80,1000:2000", f"-m {protocol} --sport 1024:65535",
+            "-m multiport --dports 22,80,1000:2000", f"-m {protocol} --sport 1024:65535",
         )))  # fmt: skip
     if protocol == "icmp" and rng.random() < 0.5:
         words.append("-m icmp --icmp-type 8")
     if rng.random() < 0.15:
         words.append(f"-m mark {rng.choice(('', '! '))}--mark {rng.choice(MARKS)}")
     if rng.random() < 0.2:
-        words.append(f"-m conntrack --ctstate {rng.choice(('NEW', 'RELATED,ESTABLISHED', 'INVALID', 'NEW,DNAT', 'UNTRACKED'))}")
+        words.append(
+            f"-m conntrack --ctstate {rng.choice(('NEW', 'RELATED,ESTABLISHED', 'INVALID', 'NEW,DNAT', 'UNTRACKED'))}"
+        )
     if rng.random() < 0.1:
         words.append(f"-m addrtype --dst-type {rng.choice(('LOCAL', 'UNICAST'))}")
     if rng.random() < 0.1:
-        words.append(f"-m set {rng.choice(('', '! '))}--match-set {rng.choice(('hosts src', 'hosts dst', 'services dst,dst'))}")
+        words.append(
+            f"-m set {rng.choice(('', '! '))}--match-set {rng.choice(('hosts src', 'hosts dst', 'services dst,dst'))}"
+        )
     if rng.random() < 0.1:
-        words.append(f"-m statistic --mode random --probability {rng.choice(('0.50000000000', '0.25000000000'))}")
+        words.append(
+            f"-m statistic --mode random --probability {rng.choice(('0.50000000000', '0.25000000000'))}"
+        )
     if rng.random() < 0.05:
         words.append("-m tos --tos 0x10/0x3f")
     if rng.random() < 0.03:
@@ -71,14 +101,18 @@ def target(rng: random.Random, table: str, chain: str, conditions: str, below: t
     if table == "filter":
         some += ["-j REJECT --reject-with icmp-port-unreachable"]
     if table == "mangle":
-        some += ["-j MARK --set-xmark 0x1/0xffffffff", "-j MARK --set-xmark 0x4000/0x4000", "-j TOS --set-tos 0x10/0x3f"]
+        some += [
+            "-j MARK --set-xmark 0x1/0xffffffff",
+            "-j MARK --set-xmark 0x4000/0x4000",
+            "-j TOS --set-tos 0x10/0x3f",
+        ]
         some += ["-j CONNMARK --save-mark --nfmask 0xffffffff --ctmask 0xffffffff"]
         some += ["-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff"]
     if table == "raw":
         some += ["-j CT --notrack"]
     if table == "nat":
         some += ["-j MARK --set-xmark 0x2/0x2"]
-        ported = "-p tcp" in conditions and "!" not in conditions.split("-p tcp")[0][-2:]
+        ported = "-p tcp" in conditions and "!" not in conditions.split("-p tcp", maxsplit=1)[0][-2:]
         port = f":{rng.choice(PORTS)}" if ported and rng.random() < 0.5 else ""
         dnat = f"-j DNAT --to-destination {rng.choice(ADDRESSES)}{port}"
         if chain in {"PREROUTING", "OUTPUT"}:
@@ -118,8 +152,7 @@ def make_routes(rng: random.Random) -> tuple[Route, ...]:
         Route(family="ip", prefix="10.0.1.0/24", nexthops=(NextHop(link="eth1"),)),
         Route(family="ip", prefix="10.0.0.0/24", nexthops=(NextHop(link="cni0"),)),
     ]
-    for _ in range(rng.randrange(6)):
-        found.append(make_route(rng))
+    found.extend(make_route(rng) for _ in range(rng.randrange(6)))
     unique = {(r.prefix, r.table, r.metric, r.tos): r for r in reversed(found)}
     return tuple(reversed(unique.values()))
 
@@ -143,8 +176,7 @@ def make_rules(rng: random.Random) -> tuple[PolicyRule, ...]:
         PolicyRule(family="ip", preference=32766, table="254"),
         PolicyRule(family="ip", preference=32767, table="253"),
     ]
-    for preference in range(100, 100 + rng.choice((0, 0, 1, 3))):
-        found.append(make_rule(rng, preference))
+    found.extend(make_rule(rng, preference) for preference in range(100, 100 + rng.choice((0, 0, 1, 3))))
     return tuple(found)
 
 
@@ -176,19 +208,41 @@ def make_sets(rng: random.Random) -> tuple[IpSet, ...]:
     hosts = tuple(sorted(rng.sample(("10.0.0.0/25", "10.0.1.7", "8.8.0.0/16", "192.168.0.0/24"), 2)))
     ports = tuple(sorted(rng.sample(("10.0.0.2,tcp:80", "10.0.1.1,udp:53", "8.8.8.8,tcp:443"), 2)))
     return (
-        IpSet(name="hosts", type="hash:net", options="family inet hashsize 1024 maxelem 65536", elements=hosts),
-        IpSet(name="services", type="hash:ip,port", options="family inet hashsize 1024 maxelem 65536", elements=ports),
+        IpSet(
+            name="hosts", type="hash:net", options="family inet hashsize 1024 maxelem 65536", elements=hosts
+        ),
+        IpSet(
+            name="services",
+            type="hash:ip,port",
+            options="family inet hashsize 1024 maxelem 65536",
+            elements=ports,
+        ),
     )
 
 
-def make_links() -> tuple[Link, ...]:
+def make_links(rng: random.Random) -> tuple[Link, ...]:
     links = []
+    bare, down = rng.random() < 0.2, rng.random() < 0.1
     for at, name in enumerate(("lo", *LINKS), 1):
         addresses = tuple(
-            Address(address=one.split("/")[0], length=int(one.split("/")[1]), scope="host" if name == "lo" else "global")
+            Address(
+                address=one.split("/")[0],
+                length=int(one.split("/")[1]),
+                scope="host" if name == "lo" else "global",
+            )
             for one in OWN[name]
         )
-        links.append(Link(name=name, index=at, kind="loopback" if name == "lo" else "", addresses=addresses))
+        if name == "cni0" and bare:
+            addresses = ()
+        links.append(
+            Link(
+                name=name,
+                index=at,
+                up=not (name == "eth1" and down),
+                kind="loopback" if name == "lo" else "",
+                addresses=addresses,
+            )
+        )
     return tuple(links)
 
 
@@ -196,7 +250,7 @@ def make_state(seed: int) -> NodeState:
     rng = random.Random(seed)
     tables = {name: make_table(rng, name) for name in BASES if name == "filter" or rng.random() < 0.75}
     return NodeState(
-        name="node", kernel="6.1.0", links=make_links(), routes=make_routes(rng), policy_rules=make_rules(rng),
+        name="node", kernel="6.1.0", links=make_links(random.Random(seed + 1)), routes=make_routes(rng), policy_rules=make_rules(rng),
         sysctls=make_sysctls(rng), ipsets=make_sets(rng),
         rulesets=(Ruleset(family="ip", backend="nft", tables=tables),),
     )  # fmt: skip
@@ -266,7 +320,9 @@ def _policy_rule(rng: random.Random, state: NodeState) -> NodeState:
 
 def _sysctl(rng: random.Random, state: NodeState) -> NodeState:
     key = f"net.ipv4.conf.{rng.choice(LINKS)}.{rng.choice(('rp_filter', 'forwarding', 'accept_local', 'route_localnet'))}"
-    return state.model_copy(update={"sysctls": {**state.sysctls, key: "0" if state.sysctls[key] != "0" else "1"}})
+    return state.model_copy(
+        update={"sysctls": {**state.sysctls, key: "0" if state.sysctls[key] != "0" else "1"}}
+    )
 
 
 def _set(rng: random.Random, state: NodeState) -> NodeState:

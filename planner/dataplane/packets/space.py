@@ -39,7 +39,7 @@ class Space:
         self._cubes: dict[tuple[Part, int, int], PacketSet] = {}
         self._intervals: dict[tuple[Part, int, int], PacketSet] = {}
         self._groups: dict[tuple[frozenset[Part], int], PacketSet] = {}
-        self._asked: PacketSet = self.all
+        self._asked: tuple[int, PacketSet] = (0, self.all)
         self._oracles: dict[Hashable, Oracle] = {}
         self._spare: list[int] = []
 
@@ -104,7 +104,6 @@ class Space:
                 self._spare = list(reversed(self._manager.add_vars(SOME)))
             variable = self._spare.pop()
             found = self._oracles[key] = Oracle(variable, self._manager.var(variable), text, chance)
-            self._asked = self._asked & found.yes
         return found.yes
 
     def forget(self, among: PacketSet, *parts: Part) -> PacketSet:
@@ -120,12 +119,21 @@ class Space:
         key = (parts, len(self._oracles) if asked else 0)
         group = self._groups.get(key)
         if group is None:
-            group = self._asked if asked else self.all
+            group = self._every_oracle() if asked else self.all
             for part in sorted(parts, key=lambda part: -self.variables[part].start):
                 for at in reversed(self.variables[part]):
                     group = self._bits[at] & group
             self._groups[key] = group
         return group
+
+    def _every_oracle(self) -> PacketSet:
+        if self._asked[0] != len(self._oracles):
+            cube = self.all
+            # From the lowest variable up: the other way round every step would write the cube anew.
+            for oracle in reversed(self._oracles.values()):
+                cube = oracle.yes & cube
+            self._asked = len(self._oracles), cube
+        return self._asked[1]
 
     def oracles_of(self, among: PacketSet) -> "list[Oracle]":
         """The questions that membership depends on, in the order in which they were asked."""
@@ -148,7 +156,7 @@ class Space:
     def possible(self, among: PacketSet, oracles: "Iterable[Oracle] | None" = None) -> PacketSet:
         """Packets that belong to it for some answers (of all oracles, when none are given)."""
         if oracles is None:
-            return among.exists(self._asked)
+            return among.exists(self._every_oracle())
         lowest_first = sorted(oracles, key=lambda oracle: -oracle.variable)
         return among.exists(reduce(lambda one, other: other.yes & one, lowest_first, self.all))
 

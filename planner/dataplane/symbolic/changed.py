@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from planner.dataplane.symbolic.side import ROUTING_STAGES, TABLE_STAGES
 from planner.dataplane.symbolic.view import BACKENDS, View
+from planner.models.route import Route
 from planner.models.ruleset import Table
 from planner.sysctls.names import link_key
 
@@ -24,6 +26,20 @@ FOR_ALL = PER_LINK | {"ignore_routes_with_linkdown"}
 HASHED = frozenset({"net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_fields"})
 EMPTY = Table(name="")
 
+PLAIN = frozenset({"unicast", "blackhole", "unreachable", "prohibit"})
+"""Types that, without a filter, let any source pass."""
+
+
+class BackMatters(IntEnum):
+    """Which links judge sources by the route that changed."""
+
+    STRICT = 0
+    """There was a way back and there is one: only where it must lead through that very link."""
+    FILTERED = 1
+    """Wherever there must be a way back."""
+    EVERYBODY = 2
+
+
 RuleAt = tuple[str, str, int]
 """Table, chain, position."""
 
@@ -37,7 +53,8 @@ class Changed:
     """Which packets it touches cannot be said from the change alone."""
     rules: list[tuple[int, str, RuleAt]] = field(default_factory=list)
     """Side (0 before, 1 after), backend, and the rule."""
-    prefixes: set[str] = field(default_factory=set)
+    prefixes: dict[str, "BackMatters"] = field(default_factory=dict)
+    """Of routes, with what the way back to a source in them is changed for."""
     links: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)
 
@@ -126,14 +143,26 @@ def _routing(before: View, after: View, found: Changed) -> None:
     mine, theirs = _by_prefix(before), _by_prefix(after)
     for key in {**mine, **theirs}:
         if mine.get(key) != theirs.get(key):
-            found.prefixes.add(key[1])
+            matters = max(
+                found.prefixes.get(key[1], BackMatters.STRICT), _back(mine.get(key), theirs.get(key))
+            )
+            found.prefixes[key[1]] = matters
             found.stages |= ROUTING_STAGES
             if key[0] == "255":
                 found.stages |= TABLE_STAGES
 
 
-def _by_prefix(view: View) -> dict[tuple[str, str], list[object]]:
-    routes: dict[tuple[str, str], list[object]] = {}
+def _back(old: list[Route] | None, new: list[Route] | None) -> BackMatters:
+    """For whom another way back changes the verdict on a source (fib_frontend.c, __fib_validate_source())."""
+    routes = [*(old or ()), *(new or ())]
+    if any(route.type not in PLAIN or route.tos not in {"", "0"} for route in routes):
+        return BackMatters.EVERYBODY
+    alike = old and new and all(route.type == "unicast" for route in routes)
+    return BackMatters.STRICT if alike else BackMatters.FILTERED
+
+
+def _by_prefix(view: View) -> dict[tuple[str, str], list[Route]]:
+    routes: dict[tuple[str, str], list[Route]] = {}
     for route in view.state.routes:
         if route.family == "ip" and route.table != "255":
             routes.setdefault((route.table, route.prefix), []).append(route)

@@ -65,7 +65,7 @@ class Analysis:
 
     def region(self) -> PacketSet:
         """Packets that the change can touch."""
-        return Region(self.space, self.views, self.changed).packets
+        return Region(self.space, self.sides, self.changed).packets
 
     def entries(self) -> tuple[tuple[tuple[str, ...], PacketSet], ...]:
         """Ways in: the stages, and all packets that take them."""
@@ -106,6 +106,8 @@ class Analysis:
                 one = one & space.equals(part, value)
             found.append(one)
         # Addresses that a reader takes for addresses of hosts.
+        for part in (Part.SOURCE, Part.DESTINATION):
+            found.append(~space.bits(part, 0, 0xFF) & ~space.bits(part, 0xFF, 0xFF))  # noqa: PERF401 - two sorts of wishes
         found.append(~space.prefix(Part.SOURCE, 0, 8) & ~space.prefix(Part.SOURCE, 127 << 24, 8))
         found.append(~space.prefix(Part.DESTINATION, 0, 8))
         return found
@@ -128,4 +130,5 @@ def compare(before: NodeState, after: NodeState, *, hints: Sequence[Hint] = ()) 
                 found += classes_of(analysis.space, ends, analysis.names, wishes, still_open)
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
+    found.sort(key=lambda one: one.witness.state != "NEW")
     return Comparison(classes=tuple(found), unknown=tuple(unknown), scope=SCOPE)

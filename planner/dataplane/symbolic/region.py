@@ -6,9 +6,10 @@ from functools import cached_property
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.changed import Changed
+from planner.dataplane.symbolic.changed import BackMatters, Changed
 from planner.dataplane.symbolic.match import PARTS, fits
-from planner.dataplane.symbolic.view import View, net_of
+from planner.dataplane.symbolic.side import Side
+from planner.dataplane.symbolic.view import net_of
 from planner.models.ruleset import Table
 from planner.netfilter.condition import AllOf, Condition, Field, FieldBits, FieldIn, InInterface, OneOf
 from planner.netfilter.effect import (
@@ -64,9 +65,10 @@ BASE = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 class Region:
     """The packets that the changed things, in either state, can meet."""
 
-    def __init__(self, space: Space, views: tuple[View, View], changed: Changed) -> None:
+    def __init__(self, space: Space, sides: tuple[Side, Side], changed: Changed) -> None:
         self.space = space
-        self.views = views
+        self.sides = sides
+        self.views = sides[0].view, sides[1].view
         self.changed = changed
         self._reach: dict[tuple[int, str, str, str], PacketSet] = {}
         self._jumps: dict[int, Jumps] = {}
@@ -81,7 +83,8 @@ class Region:
             net = net_of(prefix)
             # As destination of the packet, and of the way back to its source.
             seen.append(self.space.prefix(Part.DESTINATION, net.value, net.length))
-            seen.append(self.space.prefix(Part.SOURCE, net.value, net.length))
+            back = self.space.prefix(Part.SOURCE, net.value, net.length)
+            seen.append(back & self._judged(self.changed.prefixes[prefix]))
         seen.append(self.views[0].came_by(self.changed.links))
         if self.changed.links:
             # route_localnet counts for the link that a packet of the node with a loopback address leaves by, too.
@@ -91,6 +94,23 @@ class Region:
         if not region.satisfiable():
             return region
         return self._entered(region)
+
+    def _judged(self, matters: BackMatters) -> PacketSet:
+        """Packets by links whose verdict on a source may hang on a changed route."""
+        found = self.space.none
+        for side in self.sides:
+            checks = side.arrival
+            match matters:
+                case _ if side.routing.mixed:
+                    return self.space.all
+                case BackMatters.STRICT if not side.routing.by_legs:
+                    # A dead leg is another matter than another leg: whether there is a way at all may change.
+                    found = found | checks.strict | (checks.bare & ~checks.unfiltered)
+                case BackMatters.STRICT | BackMatters.FILTERED:
+                    found = found | (self.space.all & ~checks.unfiltered)
+                case BackMatters.EVERYBODY:
+                    found = self.space.all
+        return found
 
     def _met(self, number: int, backend: str, table: str, chain: str, at: int) -> PacketSet:
         """Packets, as they look there, that may meet a rule."""

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from planner.dataplane.packets.layout import WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.view import Net, View, net_of
+from planner.dataplane.symbolic.view import DEFAULT_RULES, Net, View, net_of
 from planner.models.route import NextHop, PolicyRule, Route
 
 Leg = tuple[str, str, int]
@@ -98,6 +98,32 @@ class Routing:
         if any(route.family == "ip" and tos_of(route.tos) for route in self.view.state.routes):
             names.add("tos")
         return frozenset(names)
+
+    @cached_property
+    def by_legs(self) -> bool:
+        """Whether some route may be passed over because a link of it is dead, or a rule leaves short prefixes out."""
+        links = self.view.links
+        dead = any(
+            hop.link not in links or not links[hop.link].up or not links[hop.link].carrier
+            for route in self.view.state.routes
+            for hop in route.nexthops
+        )
+        objects = any(route.nexthop_id is not None for route in self.view.state.routes)
+        return dead or objects or any(rule.suppress_prefixlength is not None for rule in self.view.rules)
+
+    @cached_property
+    def mixed(self) -> bool:
+        """Whether a lookup that passes a route over may end at an own or a broadcast address."""
+        first = self.view.rules[0]
+        usual = first.preference == 0 and first.table == "255" and first == DEFAULT_RULES[0].model_copy(
+            update={"protocol": first.protocol}
+        )  # fmt: skip
+        return not usual or any(
+            route.family == "ip"
+            and route.table != "255"
+            and route.type in {"local", "broadcast", "multicast", "anycast"}
+            for route in self.view.state.routes
+        )
 
     def _walk(self, start: int, where: PacketSet, query: Query) -> Found:
         found: Found = []

@@ -14,8 +14,10 @@ SCOPE = (
     "sizes of packets against the MTU of links, and frames that only cross a bridge, are not looked at",
 )
 SECTIONS = (
-    "links", "routes/ip", "rules/ip", "nexthops", "ipset", "sysctl", "iptables/nft/ip", "iptables/legacy/ip", "nft", "native",
+    "links", "routes/ip", "rules/ip", "policy_rules/ip", "nexthop", "ipset", "sysctl/net.ipv4.conf", "sysctl/net.bridge",
+    "iptables/nft/ip", "iptables/legacy/ip", "nft",
 )  # fmt: skip
+"""Parts of a state that decide about packets of IPv4."""
 AROUND = frozenset({"vrf"})
 """Kinds of links that change how packets are looked up."""
 
@@ -36,7 +38,7 @@ def beyond(before: NodeState, after: NodeState) -> Iterator[str]:
     seen: set[str] = set()
     for state in (before, after):
         for gap in state.gaps:
-            if gap.section.startswith(SECTIONS) and str(gap) not in seen:
+            if _matters(gap.section) and str(gap) not in seen:
                 seen.add(str(gap))
                 yield str(gap)
         for text in _around(state):
@@ -54,15 +56,24 @@ def _around(state: NodeState) -> Iterator[str]:
             yield f"an XDP program on {link.name} may act on the same packets"
         if link.kind in AROUND:
             yield f"{link.name} is a {link.kind}: lookups go by its table"
-    for name, chains in (("raw", None), ("mangle", None), ("nat", None)):
+    for name in ("raw", "mangle", "nat"):
         held = [
             rules.tables[name]
             for backend in BACKENDS
             if (rules := state.ruleset("ip", backend)) is not None and name in rules.tables
         ]
         if sum(any(table.chains.get(base) for base in table.policies) for table in held) > 1:
-            del chains
             yield f"both back ends hold rules in table {name}: which one is asked first hangs on which was loaded first"
+
+
+def _matters(section: str) -> bool:
+    """Whether a gap leaves open what happens to a packet."""
+    return any(
+        section == known
+        or known.startswith(f"{section}/")
+        or section.startswith((f"{known}/", f"{known}.") if known.startswith("sysctl") else f"{known}/")
+        for known in SECTIONS
+    )
 
 
 def _other_family(before: NodeState, after: NodeState) -> Iterator[str]:
