@@ -246,6 +246,70 @@ def make_links(rng: random.Random) -> tuple[Link, ...]:
     return tuple(links)
 
 
+VIPS = (
+    "-d 99.9.9.9/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.2:8080",
+    "-d 99.9.9.9/32 -p udp -m udp --dport 53 -j DNAT --to-destination 192.168.0.10",
+    "-d 10.0.2.3/32 -m statistic --mode random --probability 0.50000000000 -j DNAT --to-destination 10.0.1.7",
+    "-d 10.0.2.3/32 -j DNAT --to-destination 8.8.8.8",
+    "-d 10.0.0.2/32 -p tcp -j DNAT --to-destination 10.0.0.2",
+    "-d 10.0.2.130/32 -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 8080",
+)
+
+
+def make_services(seed: int) -> NodeState:
+    """A node on which most packets arrive somewhere: addresses of services, few rules, no filter of sources."""
+    rng = random.Random(seed)
+    state = make_state(seed * 2)
+    vips = tuple(rng.sample(VIPS, len(VIPS)))
+    masked = ("-s 10.0.0.0/16 -j MASQUERADE", "-d 192.168.0.10/32 -j SNAT --to-source 10.1.0.1")
+    nat = {
+        "PREROUTING": vips, "OUTPUT": vips, "INPUT": (), "POSTROUTING": masked, "A": (), "B": (), "C": (),
+    }  # fmt: skip
+    held = state.rulesets[0].tables["filter"]
+    chains = {
+        name: tuple(rule for rule in rules if rng.random() < 0.5) for name, rules in held.chains.items()
+    }
+    tables = {
+        "nat": Table(name="nat", policies=dict.fromkeys(BASES["nat"], "ACCEPT"), chains=nat),
+        "filter": Table(name="filter", policies=dict.fromkeys(BASES["filter"], "ACCEPT"), chains=chains),
+    }
+    sysctls = {key: "1" if key.endswith("forwarding") else "0" for key in state.sysctls}
+    default = Route(family="ip", prefix="0.0.0.0/0", nexthops=(NextHop(via="192.168.0.1", link="eth0"),))
+    return state.model_copy(
+        update={
+            "rulesets": (Ruleset(family="ip", backend="nft", tables=tables),), "sysctls": sysctls,
+            "routes": (*state.routes[:3], default), "policy_rules": (), "links": make_links(random.Random(0)),
+        }
+    )  # fmt: skip
+
+
+def change_services(seed: int, state: NodeState) -> NodeState:
+    """One rule for packets whose destination, or source, is another one by then."""
+    rng = random.Random(seed)
+    table, chain = rng.choice(
+        (
+            ("filter", "FORWARD"),
+            ("filter", "INPUT"),
+            ("filter", "OUTPUT"),
+            ("nat", "POSTROUTING"),
+            ("nat", "PREROUTING"),
+        )
+    )
+    where = rng.choice((
+        "-d 10.0.0.2/32 -p tcp -m tcp --dport 8080", "-d 10.0.1.7/32", "-d 8.8.8.8/32", "-d 192.168.0.10/32 -p udp",
+        "-p tcp -m tcp --dport 8080", "-s 10.1.0.1/32", "-d 10.0.0.2/32 -m conntrack ! --ctstate DNAT", "-i lo -p tcp",
+    ))  # fmt: skip
+    act = {
+        "filter": rng.choice(("-j DROP", "-j REJECT --reject-with icmp-port-unreachable")),
+        "nat": "-j ACCEPT" if chain == "PREROUTING" else "-j SNAT --to-source 10.0.1.1",
+    }[table]
+    if chain == "OUTPUT":
+        where = where.replace("-i lo ", "")
+    held = state.rulesets[0].tables[table]
+    rules = (f"{where} {act}", *held.chains[chain])
+    return _edited(state, table, held.model_copy(update={"chains": {**held.chains, chain: rules}}))
+
+
 def make_state(seed: int) -> NodeState:
     rng = random.Random(seed)
     tables = {name: make_table(rng, name) for name in BASES if name == "filter" or rng.random() < 0.75}
@@ -337,7 +401,9 @@ def make_flow(rng: random.Random) -> Flow:
     return Flow(
         protocol=protocol,
         source=rng.choice(own if local else (*ADDRESSES, "10.0.0.9", "10.1.3.4", "0.0.0.0", "192.168.0.77")),
-        destination=rng.choice((*ADDRESSES, "10.0.0.77", "10.1.255.255", "99.9.9.9", "10.0.2.130")),
+        destination=rng.choice(
+            (*ADDRESSES, "10.0.0.77", "10.1.255.255", "99.9.9.9", "99.9.9.9", "10.0.2.3", "10.0.2.130")
+        ),
         source_port=rng.choice((1000, 40000)) if protocol in {6, 17} else 0,
         destination_port=rng.choice((*PORTS, 1500)) if protocol in {6, 17} else 0,
         icmp_type=rng.choice((8, 0, 3)),

@@ -4,7 +4,7 @@ import random
 from ipaddress import IPv4Address
 
 import pytest
-from random_states import change, make_flow, make_state
+from random_states import change, change_services, make_flow, make_services, make_state
 
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet
@@ -113,11 +113,19 @@ def disagreement(before: NodeState, after: NodeState, flow: Flow, ends: Ends, on
     return ""
 
 
-@pytest.mark.parametrize("seed", range(60))
+def states(seed: int) -> tuple[NodeState, NodeState]:
+    """A node with anything in it, or one that serves services; and the same with one change."""
+    if seed % 2:
+        before = make_services(seed)
+        return before, change_services(seed, before)
+    before = make_state(seed)
+    return before, change(seed, before)
+
+
+@pytest.mark.parametrize("seed", range(100))
 def test_sets_and_traces_agree(seed: int) -> None:
     """Every packet of a random node ends, in the sets, exactly as its trace says: before and after a change."""
-    before = make_state(seed)
-    after = change(seed, before)
+    before, after = states(seed)
     analysis = Analysis(before, after)
     rng = random.Random(seed)
     flows = [make_flow(rng) for _ in range(40)]
@@ -129,11 +137,10 @@ def test_sets_and_traces_agree(seed: int) -> None:
                 assert "" == disagreement(before, after, flow, ends, one)
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", range(160))
 def test_the_region_holds_every_difference(seed: int) -> None:
     """Looking only at packets that the change can touch finds what looking at all of them finds."""
-    before = make_state(seed)
-    after = change(seed + 1000, before)
+    before, after = states(seed + 1000)
     analysis = Analysis(before, after)
     region = analysis.region()
     for order, entry in analysis.entries():
@@ -146,8 +153,7 @@ def test_the_region_holds_every_difference(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(80))
 def test_witnesses_show_what_their_class_says(seed: int) -> None:
     """The witness of an exact class, traced, ends before and after as the class says; others of no class are alike."""
-    before = make_state(seed)
-    after = change(seed + 2000, before)
+    before, after = states(seed + 2000)
     found = compare(before, after)
     for one in found.classes:
         if one.exactness is not Exactness.EXACT:
