@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from planner.dataplane import ipset
+from planner.dataplane.fib import Query
 from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Packet
 from planner.dataplane.view import View
 from planner.netfilter.condition import (
@@ -30,6 +31,7 @@ from planner.netfilter.condition import (
 ABSENT = -1
 """Such a packet has no such field: neither `FieldIn` nor `FieldBits` is met."""
 COUNTER_OPTIONS = frozenset({"", "! --update-counters", "! --update-subcounters"})
+CONFIRMED = 8
 SPECIAL6 = frozenset({"LOCAL", "ANYCAST", "UNREACHABLE"})
 
 
@@ -193,8 +195,8 @@ def _tracked_value(packet: Packet, name: Field) -> int | None:
     if name is Field.CT_REPLY_DIRECTION:
         return None if tracking.binding is None and tracking.state != "NEW" else int(_replies(packet))
     if name is Field.CT_STATUS:
-        # Before the first reply nothing but translations is set (nf_conntrack_common.h, IPS_CONFIRMED comes last).
-        return None
+        # Of the bits that can be asked for, a flow without an answer has none until it is confirmed, at the very end.
+        return None if tracking.state != "NEW" else CONFIRMED if tracking.confirmed else 0
     original = tracking.original
     if original is None or name is Field.CT_EXPIRES:
         return None
@@ -237,6 +239,9 @@ def _address_type(condition: AddressType, packet: Packet, view: View) -> bool | 
     if "UNSPEC" in condition.types and address != 0:
         return False
     asked = SPECIAL6.intersection(condition.types)
-    if "UNREACHABLE" in asked and found == "UNICAST":
-        return None
+    if "UNREACHABLE" in asked and found not in asked:
+        # match_lookup_rt6 asks the whole FIB, as a packet of the node would.
+        looked = fib.lookup(Query(address, oif=link), lambda _key, _reason: True)
+        if looked.type in {"none", "blackhole", "unreachable", "prohibit", "throw"}:
+            return True
     return not asked or found in asked

@@ -77,6 +77,8 @@ class Tracking:
     bound_destination: bool = False
     bound_source: bool = False
     """Translations already decided: no nat rule is asked again."""
+    confirmed: bool = False
+    """Past the end of its first way through the hooks (nf_conntrack_confirm)."""
     binding: Binding | None = None
 
 

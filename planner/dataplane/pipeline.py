@@ -5,7 +5,7 @@ from planner.dataplane.choices import Choices
 from planner.dataplane.fib import Found
 from planner.dataplane.hooks import STATIONS, Hook, Reroute
 from planner.dataplane.local import listener
-from planner.dataplane.packet import Packet, flow_of, packet_of
+from planner.dataplane.packet import Packet, flow_of, packet_of, with_tracking
 from planner.dataplane.routing import route_in, route_out, told
 from planner.dataplane.tables import native_rest, run_hook, run_station
 from planner.dataplane.view import View
@@ -244,6 +244,7 @@ def _loop_back(walk: Walk, flow: Flow) -> End:
     if end is not None:
         return end
     walk.change(in_link="lo", out_link="")
+    walk.packet = with_tracking(walk.packet, confirmed=True)
     end = run_hook(walk, Hook.PREROUTING, flow)
     return end if end is not None else _deliver(walk, flow)
 
@@ -270,22 +271,19 @@ def _enter_bridge(walk: Walk, flow: Flow) -> End:
     if walk.packet.destination != before:
         return _translated_on_bridge(walk, flow, name)
     if entry.to_router:
-        # The bridge's notes are dropped when the frame goes up (ip_sabotage_in): ports are not seen from here on.
-        walk.change(in_port="")
+        # Once is enough: PREROUTING is not asked again (ip_sabotage_in). The port stays visible to the end (measured).
         return _route(walk, flow)
     return _cross(walk, flow, name, entry.out_port)
 
 
 def _translated_on_bridge(walk: Walk, flow: Flow, name: str) -> End:
     """br_nf_pre_routing_finish: the new destination is looked up; on the same bridge the frame just goes to its port."""
-    port = walk.packet.in_port
     routed = route_in(walk)
     if isinstance(routed, End):
         return routed
     found, leg = routed
     if found.type == "unicast" and leg.link == name:
         return _cross(walk, flow, name, "")
-    walk.change(in_port="" if port else port)
     if found.type != "unicast":
         return _deliver(walk, flow)
     return _forward(walk, flow, found, leg)
@@ -295,8 +293,9 @@ def _cross(walk: Walk, flow: Flow, name: str, out_port: str) -> End:
     """Through FORWARD and POSTROUTING as a frame: no routing, no hop limit."""
     port = out_port or bridge.port_of(walk.view, name, walk.packet)
     walk.packet = bridge.on_bridge(walk.packet, name, port)
-    for hook in (Hook.FORWARD, Hook.POSTROUTING):
-        end = run_hook(walk, hook, flow, walk.packet.address(walk.packet.destination))
-        if end is not None:
-            return end
-    return bridge.leave(walk, name, port)
+    end = run_hook(walk, Hook.FORWARD, flow)
+    if end is None:
+        # br_nf_post_routing shows no link of entry; the port stays visible (measured).
+        walk.change(in_link="")
+        end = run_hook(walk, Hook.POSTROUTING, flow, walk.packet.address(walk.packet.destination))
+    return end if end is not None else bridge.leave(walk, name, port)
