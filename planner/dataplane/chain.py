@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from planner.dataplane import nat
 from planner.dataplane.hooks import Station
@@ -10,7 +11,7 @@ from planner.dataplane.packet import UNKNOWN_MARK, with_tracking
 from planner.dataplane.rules import RuleTable
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition, Hop
-from planner.netfilter.condition import Chance, Field
+from planner.netfilter.condition import Chance, Condition, Field
 from planner.netfilter.effect import (
     Accept,
     Alter,
@@ -39,7 +40,7 @@ from planner.netfilter.effect import (
     Track,
     UpdateSet,
 )
-from planner.netfilter.lower import Lowered, lower_text
+from planner.netfilter.lower import lower_text
 
 DEEPEST = 64
 
@@ -102,31 +103,50 @@ def _run_chain(
     if depth > DEEPEST:
         return _doubt(walk, f"chain {name} of {table.name} is {DEEPEST} jumps deep", (table.name, name))
     for position, text in chain.candidates(walk.packet.destination):
-        lowered = lower_text(text, table.family)
+        rule = _ready(text, table.family)
         place = Place(table, name, position, text, station, next_hop)
-        if not _met(walk, lowered, place):
+        if not _met(walk, rule, place):
             continue
-        passed = _act(walk, lowered.effect, place, depth)
+        passed = _act(walk, rule.effect, place, depth)
         if passed is not None:
             return passed
     return Pass.FALL
 
 
-def _met(walk: Walk, lowered: Lowered, place: Place) -> bool:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A rule as the walk asks it: what can be decided first, draws last."""
+
+    certain: tuple[Condition, ...]
+    chances: tuple[Chance, ...]
+    effect: Effect
+    changes_nothing: bool
+    """The packet goes on as it came: where it is not known whether the rule applies, that is not worth a question."""
+
+
+@lru_cache(maxsize=65536)
+def _ready(text: str, family: str) -> Ready:
+    lowered = lower_text(text, family)
+    chances = tuple(part for part in lowered.conditions if isinstance(part, Chance))
+    certain = tuple(part for part in lowered.conditions if not isinstance(part, Chance))
+    return Ready(certain, chances, lowered.effect, isinstance(lowered.effect, Continue | Log | Alter))
+
+
+def _met(walk: Walk, rule: Ready, place: Place) -> bool:
     """Whether the rule applies; a draw or an open question where that is not plain."""
-    certain = tuple(condition for condition in lowered.conditions if not isinstance(condition, Chance))
-    answer = all_hold(certain, walk.packet, walk.view)
-    if answer is False:
+    answer = all_hold(rule.certain, walk.packet, walk.view)
+    if answer is False or (answer is None and rule.changes_nothing):
         return False
-    chances = [condition for condition in lowered.conditions if isinstance(condition, Chance)]
-    if isinstance(lowered.effect, Continue | Log | Alter) and (answer is None or chances):
+    if answer and not rule.chances:
+        return True
+    if rule.changes_nothing:
         return False
     key = (place.table.backend, place.table.name, place.chain, str(place.position), walk.stage)
     walk.met[key] += 1
     nth = walk.met[key]
     if answer is None and not walk.choices.undecided((key, nth), place.line):
         return False
-    return all(_hits(walk, chance, place, (key, nth, at)) for at, chance in enumerate(chances))
+    return all(_hits(walk, chance, place, (key, nth, at)) for at, chance in enumerate(rule.chances))
 
 
 def _hits(walk: Walk, chance: Chance, place: Place, key: tuple[object, ...]) -> bool:
