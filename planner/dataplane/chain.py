@@ -5,13 +5,13 @@ from enum import Enum
 from functools import lru_cache
 
 from planner.dataplane import nat
+from planner.dataplane.alter import alter
 from planner.dataplane.hooks import Station
 from planner.dataplane.match import all_hold
-from planner.dataplane.packet import UNKNOWN_MARK, with_tracking
 from planner.dataplane.rules import RuleTable
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition, Hop
-from planner.netfilter.condition import Chance, Condition, Field
+from planner.netfilter.condition import Chance, Condition
 from planner.netfilter.effect import (
     Accept,
     Alter,
@@ -24,21 +24,12 @@ from planner.netfilter.effect import (
     Log,
     Masquerade,
     Netmap,
-    Notrack,
     OpaqueTarget,
     Queue,
     Redirect,
     Reject,
-    RestoreMark,
     Return,
-    SaveMark,
-    SetBits,
-    SetConnectionMark,
-    SetMark,
-    Shift,
     Snat,
-    Track,
-    UpdateSet,
 )
 from planner.netfilter.lower import lower_text
 
@@ -208,7 +199,7 @@ def _act(walk: Walk, effect: Effect, place: Place, depth: int) -> Passed | None:
         case Dnat() | Snat() | Masquerade() | Redirect() | Netmap():
             return _translate(walk, effect, place)
         case _:
-            changed = _change(walk, effect)
+            changed = alter(walk, effect)
             _note(walk, place, changed)
             return None
 
@@ -220,57 +211,3 @@ def _translate(walk: Walk, effect: nat.Translation, place: Place) -> Passed:
         return End(Disposition.DROPPED, place.line)
     _note(walk, place, told)
     return Pass.ACCEPT
-
-
-def _change(walk: Walk, effect: Effect) -> str:
-    """Effects after which the packet goes on; what was done, in words."""
-    packet = walk.packet
-    tracking = packet.tracking
-    match effect:
-        case SetMark(value=value, mask=mask):
-            walk.change(mark=packet.mark.changed(value, mask))
-            return f"mark becomes {walk.packet.mark}"
-        case SetConnectionMark(value=value, mask=mask, shift=shift):
-            if tracking.entry:
-                walk.packet = with_tracking(packet, mark=tracking.mark.changed(value, mask).shifted(shift))
-            return (
-                f"connection mark becomes {walk.packet.tracking.mark}"
-                if tracking.entry
-                else "no entry to mark"
-            )
-        case SaveMark(packet_mask=own, connection_mask=theirs):
-            if tracking.entry:
-                walk.packet = with_tracking(packet, mark=tracking.mark.merged(theirs, packet.mark, own))
-            return (
-                f"connection mark becomes {walk.packet.tracking.mark}"
-                if tracking.entry
-                else "no entry to mark"
-            )
-        case RestoreMark(packet_mask=own, connection_mask=theirs):
-            if tracking.entry:
-                walk.change(mark=packet.mark.merged(own, tracking.mark, theirs))
-            return f"mark becomes {walk.packet.mark}"
-        case Notrack():
-            # Conntrack leaves alone what was decided before its hook (nf_conntrack_core.c, nf_conntrack_in).
-            if not tracking.looked:
-                walk.packet = with_tracking(packet, state="UNTRACKED", looked=True)
-            return "is not tracked"
-        case SetBits(field=Field.TOS, value=value, mask=mask):
-            walk.change(tos=(packet.tos & ~mask & 0xFF) ^ value)
-            return f"type of service becomes {walk.packet.tos:#x}"
-        case SetBits(field=Field.HOP_LIMIT, value=value, mask=mask):
-            walk.change(hop_limit=(packet.hop_limit & ~mask & 0xFF) ^ value)
-            return f"hop limit becomes {walk.packet.hop_limit}"
-        case Shift(field=Field.HOP_LIMIT, by=by):
-            walk.change(hop_limit=min(255, max(0, packet.hop_limit + by)))
-            return f"hop limit becomes {walk.packet.hop_limit}"
-        case UpdateSet(text=text):
-            if "--map-mark" in text:
-                walk.change(mark=UNKNOWN_MARK)
-            return "sets are changed"
-        case Log():
-            return "told"
-        case Track():
-            return "tracked by a template"
-        case _:
-            return "the packet's payload or class is changed"

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from planner.dataplane import ipset
-from planner.dataplane.fib import Query
 from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Packet
+from planner.dataplane.query import Query
 from planner.dataplane.view import View
 from planner.netfilter.condition import (
     AddressType,

@@ -2,17 +2,17 @@
 
 from planner.dataplane import bridge
 from planner.dataplane.choices import Choices
-from planner.dataplane.fib import Found
 from planner.dataplane.hooks import STATIONS, Hook, Reroute
 from planner.dataplane.local import listener
 from planner.dataplane.packet import Packet, flow_of, packet_of, with_tracking
+from planner.dataplane.query import Found
 from planner.dataplane.routing import route_in, route_out, told
+from planner.dataplane.surroundings import refused_at_once, served, surroundings, too_big
 from planner.dataplane.tables import native_rest, run_hook, run_station
 from planner.dataplane.view import View
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition, Flow, Trace
 from planner.models.route import NextHop
-from planner.sysctls.names import conf
 
 POSTROUTING_IIF = (5, 7)
 """The first release that shows the link of entry to POSTROUTING (net/ipv4/ip_output.c, ip_output)."""
@@ -21,7 +21,7 @@ POSTROUTING_IIF = (5, 7)
 def run(view: View, flow: Flow, choices: Choices) -> Trace:
     """One run, with the answers of `choices`."""
     walk = Walk(view, choices, packet_of(flow))
-    end = _surroundings(walk, flow)
+    end = surroundings(walk, flow)
     if end is None:
         if walk.packet.local:
             end = _send(walk, flow)
@@ -45,53 +45,13 @@ def run(view: View, flow: Flow, choices: Choices) -> Trace:
     )
 
 
-def _surroundings(walk: Walk, flow: Flow) -> End | None:
-    """What is known to decide about packets and is not modelled."""
-    view = walk.view
-    entry = flow.entry
-    for name in {entry.link, entry.bridge_port} - {""}:
-        link = view.links.get(name)
-        if link is None:
-            return End(Disposition.UNKNOWN, f"there is no link {name} in the snapshot")
-        if not link.up:
-            return End(Disposition.UNKNOWN, f"{name} is down: nothing arrives by it")
-        if link.xdp and (end := walk.doubt(f"an XDP program on {name} sees packets before the kernel does")):
-            return end
-        master = view.links.get(link.master)
-        if (
-            master is not None
-            and master.kind == "vrf"
-            and (end := walk.doubt(f"{name} belongs to a VRF, which is not modelled"))
-        ):
-            return end
-    if {"cilium_host", "cilium_net"} & view.links.keys():
-        return walk.doubt("Cilium's eBPF programs on the links decide before the kernel's routing and rules")
-    aside = view.native.aside(frozenset({"netdev"}), frozenset({"ingress", "egress"}))
-    for base in aside:
-        if end := walk.doubt(f"{base} is on a link, and not modelled"):
-            return end
-    return None
-
-
 def _arrive(walk: Walk, flow: Flow) -> End:
     """From a link up into the network layer."""
-    end = _refused_at_once(walk)
+    end = refused_at_once(walk)
     if end is not None:
         return end
     end = run_hook(walk, Hook.PREROUTING, flow)
     return end if end is not None else _route(walk, flow)
-
-
-def _refused_at_once(walk: Walk) -> End | None:
-    packet, view = walk.packet, walk.view
-    if packet.family == "ip":
-        return None
-    if view.value(conf("ipv6", packet.in_link, "disable_ipv6")):
-        return End(Disposition.MARTIAN, f"IPv6 is turned off on {packet.in_link}")
-    # net/ipv6/ip6_input.c, ip6_rcv_core.
-    if packet.source >> 120 == 0xFF or 1 in {packet.source, packet.destination}:
-        return End(Disposition.MARTIAN, "a multicast source, or a loopback address from outside")
-    return None
 
 
 def _route(walk: Walk, flow: Flow) -> End:
@@ -109,42 +69,7 @@ def _deliver(walk: Walk, flow: Flow) -> End:
     end = run_hook(walk, Hook.INPUT, flow)
     if end is not None:
         return end
-    return _served(walk) or End(Disposition.DELIVERED, listens=listener(walk.view, walk.packet))
-
-
-def _served(walk: Walk) -> End | None:
-    """IPVS takes packets out of INPUT."""
-    view, packet = walk.view, walk.packet
-    if "kube-ipvs0" not in view.links or packet.local:
-        return None
-    own = view.links["kube-ipvs0"].addresses
-    if (
-        any(item.address == packet.address(packet.destination) for item in own)
-        or 30000 <= (packet.destination_port or 0) <= 32767
-    ):
-        return walk.doubt("IPVS may send it on to an endpoint, which is not modelled")
-    return None
-
-
-def _limit(walk: Walk, found: Found, leg: NextHop) -> int:
-    """Octets that fit: the route's own limit, else the link's."""
-    # include/net/ip.h, ip_dst_mtu_maybe_forward; net/ipv6/route.c, ip6_dst_mtu_maybe_forward.
-    if found.route is not None and found.route.mtu:
-        return found.route.mtu
-    link = walk.view.links.get(leg.link)
-    own = walk.view.value(conf("ipv6", leg.link, "mtu")) if walk.packet.family == "ip6" else None
-    return own or (link.mtu if link else 65535)
-
-
-def _too_big(walk: Walk, found: Found, leg: NextHop) -> End | None:
-    packet = walk.packet
-    most = _limit(walk, found, leg)
-    if packet.length <= most or not packet.fragile:
-        return None
-    kind = "fragmentation-needed" if packet.family == "ip" else "packet-too-big"
-    return End(
-        Disposition.TOO_BIG, f"{packet.length} octets, and {leg.link} takes {most}", told(packet, kind)
-    )
+    return served(walk) or End(Disposition.DELIVERED, listens=listener(walk.view, walk.packet))
 
 
 def _forward(walk: Walk, flow: Flow, found: Found, leg: NextHop) -> End:
@@ -152,7 +77,7 @@ def _forward(walk: Walk, flow: Flow, found: Found, leg: NextHop) -> End:
     packet = walk.packet
     if packet.hop_limit <= 1:
         return End(Disposition.EXPIRED, "the hop limit ends here", told(packet, "time-exceeded"))
-    end = _too_big(walk, found, leg)
+    end = too_big(walk, found, leg)
     if end is not None:
         return end
     walk.change(hop_limit=packet.hop_limit - 1, out_link=leg.link)

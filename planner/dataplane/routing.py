@@ -1,7 +1,7 @@
 """What the kernel decides when a packet is routed: in from a link, out from the node, or once more after a rewrite."""
 
-from planner.dataplane.fib import LOOPBACK, Found, Query, query_of
 from planner.dataplane.packet import Packet
+from planner.dataplane.query import LOOPBACK, Found, Query, query_of
 from planner.dataplane.reverse_path import check_source
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition
