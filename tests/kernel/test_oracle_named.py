@@ -571,6 +571,21 @@ COMMIT"""
         assert expected == node.outcome(udp("10.1.0.1.1000", "10.1.0.9.53", "")).split(": ")[0]
 
 
+@pytest.mark.xfail(strict=True, reason="the model forgets the ports")
+def test_routed_anew_by_protocol_and_port() -> None:
+    """Rules that ask for a port hold for the second route too (net/ipv4/netfilter.c, ip_route_me_harder)."""
+    setup = """
+ip route add default via 10.1.0.254
+ip route add default via 10.2.0.254 table 100
+ip rule add pref 100 fwmark 5 ipproto udp dport 53 lookup 100"""
+    rules = "*mangle\n-A OUTPUT -j MARK --set-mark 5\nCOMMIT"
+    with by_hand(setup=setup, rules=rules) as node:
+        told = [
+            node.outcome(udp("10.1.0.1.1000", f"192.0.2.7.{port}", "")).split(":")[0] for port in (53, 54)
+        ]
+        assert ["sent by eth1 to 10.2.0.254", "sent by eth0 to 10.1.0.254"] == told
+
+
 def test_postrouting_sees_the_link_of_the_last_route() -> None:
     """After nat routed anew, POSTROUTING is of the new link."""
     rules = """
@@ -883,3 +898,11 @@ def test_ipv6_loopback_from_outside() -> None:
     with by_hand() as node:
         assert "silence" == node.outcome(udp("::1.1000", "fd00:2::9.53"))
         assert "silence" == node.outcome(udp("fd00:1::5.1000", "::1.53"))
+
+
+@pytest.mark.xfail(strict=True, reason="the model delivers it")
+def test_ipv6_dnat_to_loopback() -> None:
+    """Never arrives: a lookup for ::1 wants a route of the link of arrival (net/ipv6/route.c, rt6_need_strict)."""
+    rules = "*nat\n-A PREROUTING -p udp -j DNAT --to-destination ::1\nCOMMIT"
+    with by_hand(rules=rules, tool="ip6tables-nft") as node:
+        assert "icmp 1/0" == node.outcome(udp("fd00:1::5.1000", "fd00:1::1.53"))

@@ -324,7 +324,12 @@ def load(stage: Stage, state: State) -> None:
                 stage.knows(address)
     stage.ip(lines, state.family)
     if state.bridge:
+        stage.ports.update(dict.fromkeys((pool.gateway(state.links, n) for n in (0, 1)), state.ports[1]))
         fdb = [f"fdb add {mac_of(host)} dev {port} master static" for host, port in stage.ports.items()]
+        neighbours = [f"neigh replace {host} lladdr {mac_of(host)} dev {BRIDGE}" for host in stage.ports]
+        stage.ip(neighbours, state.family)
+        for host in stage.ports:
+            stage.knows(host)
         stage.node.run(["bridge", "-batch", "-"], stdin="\n".join([*fdb, ""]))
     if state.sets:
         stage.node.run(["ipset", "-exist", "restore"], stdin="\n".join([*state.sets, ""]))
