@@ -1,12 +1,14 @@
 """The way of one packet through a node, from where it enters to where it ends."""
 
+from dataclasses import replace
+
 from planner.dataplane import bridge
 from planner.dataplane.choices import Choices
 from planner.dataplane.hooks import STATIONS, Hook, Reroute
 from planner.dataplane.local import listener
 from planner.dataplane.packet import Packet, flow_of, packet_of, with_tracking
 from planner.dataplane.query import Found
-from planner.dataplane.routing import route_in, route_out, told
+from planner.dataplane.routing import may_forward6, route_in, route_in6, route_out, told
 from planner.dataplane.surroundings import refused_at_once, served, surroundings, too_big
 from planner.dataplane.tables import native_rest, run_hook, run_station
 from planner.dataplane.view import View
@@ -114,12 +116,7 @@ def _sent(walk: Walk, leg: NextHop, next_hop: str) -> End:
         if link is not None and not link.carrier
         else ""
     )
-    behind = walk.packet if not leg.via else None
-    port = (
-        bridge.port_of(view, leg.link, behind)
-        if behind is not None and bridge.is_bridge(view, leg.link)
-        else ""
-    )
+    port = bridge.port_of(view, leg.link, next_hop) if bridge.is_bridge(view, leg.link) else ""
     return End(Disposition.SENT, silent, link=leg.link, next_hop=next_hop, port=port)
 
 
@@ -139,11 +136,12 @@ def _send(walk: Walk, flow: Flow) -> End:
             again = route_out(walk, rerouted=True)
             if isinstance(again, End):
                 return again
+            # Rules of this hook go on seeing the first link: it is noted once, at the beginning (nf_hook_slow; measured).
             found, leg = again
-            walk.change(out_link=leg.link)
     end = native_rest(walk, Hook.OUTPUT)
     if end is not None:
         return end
+    walk.change(out_link=leg.link)
     if found.type in {"local", "anycast"}:
         return _loop_back(walk, flow)
     # Too long for the link, a packet of the node's own is cut, or its program has found a smaller size before.
@@ -182,7 +180,11 @@ def _enter_bridge(walk: Walk, flow: Flow) -> End:
         if entry.to_router:
             return _arrive(walk, flow)
         walk.change(in_port=entry.bridge_port)
-        return bridge.leave(walk, name, entry.out_port or bridge.port_of(view, name, walk.packet))
+        return bridge.leave(
+            walk,
+            name,
+            entry.out_port or bridge.port_of(view, name, walk.packet.address(walk.packet.destination)),
+        )
     for base in view.native.aside(
         frozenset({"bridge"}), frozenset({"prerouting", "input", "forward", "postrouting"})
     ):
@@ -197,26 +199,31 @@ def _enter_bridge(walk: Walk, flow: Flow) -> End:
         return _translated_on_bridge(walk, flow, name)
     if entry.to_router:
         # Once is enough: PREROUTING is not asked again (ip_sabotage_in). The port stays visible to the end (measured).
-        return _route(walk, flow)
+        end = refused_at_once(walk)
+        return end if end is not None else _route(walk, flow)
     return _cross(walk, flow, name, entry.out_port)
 
 
 def _translated_on_bridge(walk: Walk, flow: Flow, name: str) -> End:
     """br_nf_pre_routing_finish: the new destination is looked up; on the same bridge the frame just goes to its port."""
-    routed = route_in(walk)
+    six = walk.packet.family == "ip6"
+    routed = route_in6(walk) if six else route_in(walk)
     if isinstance(routed, End):
-        return routed
+        # br_nf_pre_routing_finish_ipv6 frees what finds no route, without a word.
+        return replace(routed, reject_kind="") if six else routed
     found, leg = routed
     if found.type == "unicast" and leg.link == name:
-        return _cross(walk, flow, name, "")
+        port = bridge.port_of(walk.view, name, leg.via or walk.packet.address(walk.packet.destination))
+        return _cross(walk, flow, name, port)
     if found.type != "unicast":
         return _deliver(walk, flow)
-    return _forward(walk, flow, found, leg)
+    end = may_forward6(walk) if six else None
+    return end if end is not None else _forward(walk, flow, found, leg)
 
 
 def _cross(walk: Walk, flow: Flow, name: str, out_port: str) -> End:
     """Through FORWARD and POSTROUTING as a frame: no routing, no hop limit."""
-    port = out_port or bridge.port_of(walk.view, name, walk.packet)
+    port = out_port or bridge.port_of(walk.view, name, walk.packet.address(walk.packet.destination))
     walk.packet = bridge.on_bridge(walk.packet, name, port)
     end = run_hook(walk, Hook.FORWARD, flow)
     if end is None:
