@@ -556,7 +556,6 @@ ip rule add pref 100 fwmark 5 lookup 100"""
         )
 
 
-@pytest.mark.xfail(strict=True, reason="the model takes the link of the second route")
 @pytest.mark.parametrize(("link", "expected"), [("eth0", "icmp 3/3"), ("eth1", "sent by eth1 to 10.2.0.9")])
 def test_filter_of_output_sees_the_link_of_the_first_route(link: str, expected: str) -> None:
     """`-o` there is the link before nat routed anew: the hook's state is made once (net/ipv4/ip_output.c, __ip_local_out)."""
@@ -569,6 +568,20 @@ COMMIT
 COMMIT"""
     with by_hand(rules=rules) as node:
         assert expected == node.outcome(udp("10.1.0.1.1000", "10.1.0.9.53", "")).split(": ")[0]
+
+
+@pytest.mark.xfail(strict=True, reason="the model keeps the user")
+def test_routed_anew_without_the_user() -> None:
+    """The second route is root's: rules for a range of users do not see the socket's (ip_route_me_harder sets no uid)."""
+    setup = """
+ip route add default via 10.1.0.254
+ip route add default via 10.2.0.254 table 100
+ip rule add pref 100 uidrange 1000-1000 lookup 100"""
+    flow = udp("10.1.0.1.1000", "192.0.2.7.53", entry=USER)
+    with by_hand(setup=setup) as node:
+        assert "sent by eth1 to 10.2.0.254" == node.outcome(flow).split(":")[0]
+    with by_hand(setup=setup, rules="*mangle\n-A OUTPUT -j MARK --set-mark 5\nCOMMIT") as node:
+        assert "sent by eth0 to 10.1.0.254" == node.outcome(flow).split(":")[0]
 
 
 @pytest.mark.xfail(strict=True, reason="the model forgets the ports")
@@ -900,7 +913,6 @@ def test_ipv6_loopback_from_outside() -> None:
         assert "silence" == node.outcome(udp("fd00:1::5.1000", "::1.53"))
 
 
-@pytest.mark.xfail(strict=True, reason="the model delivers it")
 def test_ipv6_dnat_to_loopback() -> None:
     """Never arrives: a lookup for ::1 wants a route of the link of arrival (net/ipv6/route.c, rt6_need_strict)."""
     rules = "*nat\n-A PREROUTING -p udp -j DNAT --to-destination ::1\nCOMMIT"
