@@ -4,6 +4,7 @@ from planner.dataplane.packet import UNKNOWN_MARK, with_tracking
 from planner.dataplane.walk import Walk
 from planner.netfilter.condition import Field
 from planner.netfilter.effect import (
+    Continue,
     Effect,
     Log,
     Notrack,
@@ -64,6 +65,8 @@ def alter(walk: Walk, effect: Effect) -> str:
             if "--map-mark" in text:
                 walk.change(mark=UNKNOWN_MARK)
             return "sets are changed"
+        case Continue():
+            return "counted"
         case Log():
             return "told"
         case Track():

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from planner.dataplane import ipset
+from planner.dataplane import ipset, rpfilter
 from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Packet
 from planner.dataplane.query import Query
 from planner.dataplane.view import View
@@ -89,6 +89,8 @@ def holds(condition: Condition, packet: Packet, view: View) -> bool | None:
             return None if answer is None else not answer
         case Chance(numerator=hits, denominator=of):
             return True if hits >= of else False if hits <= 0 else None
+        case Opaque(text=text) if text.startswith(rpfilter.NAME):
+            return rpfilter.meets_rpfilter(text, packet, view)
         case Opaque():
             return None
         case _:

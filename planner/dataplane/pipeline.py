@@ -133,7 +133,7 @@ def _send(walk: Walk, flow: Flow) -> End:
         if end is not None:
             return end
         if _changed(before, walk.packet, station.reroute):
-            again = route_out(walk, rerouted=True)
+            again = route_out(walk)
             if isinstance(again, End):
                 return again
             # Rules of this hook go on seeing the first link: it is noted once, at the beginning (nf_hook_slow; measured).

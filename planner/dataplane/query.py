@@ -73,18 +73,17 @@ def table_name(table: str) -> str:
     return {"254": "main", "255": "local", "253": "default"}.get(table, table)
 
 
-def query_of(packet: Packet, *, rerouted: bool = False) -> Query:
-    """The lookup that a packet makes. A packet that is routed again does not show its protocol and ports there."""
-    # net/netfilter/utils.c and net/ipv4/netfilter.c, ip_route_me_harder: flowi4 without proto, sport and dport.
+def query_of(packet: Packet) -> Query:
+    """The lookup that a packet makes; the same when it is routed again (net/ipv4/netfilter.c, ip_route_me_harder)."""
     return Query(
         destination=packet.destination,
         source=packet.source,
         iif=packet.in_link or LOOPBACK,
         mark=packet.mark,
         tos=packet.tos,
-        protocol=0 if rerouted else packet.protocol,
-        source_port=0 if rerouted else packet.source_port,
-        destination_port=0 if rerouted else packet.destination_port,
+        protocol=packet.protocol,
+        source_port=packet.source_port,
+        destination_port=packet.destination_port,
         user=packet.user if packet.local else 0,
     )
 

@@ -208,10 +208,10 @@ def _routed6(walk: Walk) -> tuple[Found, NextHop] | End:
     return may_forward6(walk) or routed
 
 
-def route_out(walk: Walk, *, rerouted: bool = False) -> tuple[Found, NextHop] | End:
+def route_out(walk: Walk) -> tuple[Found, NextHop] | End:
     """Where a packet of the node goes."""
     packet = walk.packet
-    query = query_of(packet, rerouted=rerouted)
+    query = query_of(packet)
     found = look_up(walk, query)
     if isinstance(found, End):
         return found

@@ -199,3 +199,27 @@ def test_routes_do_not_choose_the_source_of_masquerade() -> None:
     more = (route("192.0.2.0/24", "eth0", "10.0.0.1", source="10.9.0.5"),)
 
     assert "10.0.0.5" == one(node("nat POSTROUTING -j MASQUERADE", routes=more), out()).after.source
+
+
+def test_rules_of_output_keep_seeing_the_first_link() -> None:
+    """The link is noted when the hook begins; only POSTROUTING sees the one of the second routing (measured)."""
+    text = "nat OUTPUT -d 10.96.0.1/32 -j DNAT --to-destination 10.244.1.3\nfilter OUTPUT -o {} -j DROP"
+    packet = flow("10.0.0.5", "10.96.0.1")
+
+    assert Disposition.DROPPED is one(node(text.format("eth0")), packet).disposition
+    assert "pod2" == one(node(text.format("pod2")), packet).link
+
+
+def test_a_packet_that_is_routed_again_shows_its_ports() -> None:
+    """Policy rules for a protocol count for the second routing too (measured)."""
+    from planner.models.route import PolicyRule
+
+    barred = PolicyRule(
+        family="ip", preference=100, ipproto="tcp", destination="10.244.1.3/32", action="prohibit"
+    )
+    text = "nat OUTPUT -d 10.96.0.1/32 -j DNAT --to-destination 10.244.1.3"
+
+    assert (
+        Disposition.UNREACHABLE
+        is one(node(text, policy=(barred,)), flow("10.0.0.5", "10.96.0.1")).disposition
+    )

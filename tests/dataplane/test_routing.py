@@ -345,3 +345,14 @@ def test_routes_that_could_not_be_read_are_a_doubt() -> None:
     state = node().model_copy(update={"gaps": (Gap(section="routes/ip", reason="not collected"),)})
 
     assert Disposition.UNKNOWN is one(state, out()).disposition
+
+
+@pytest.mark.parametrize(
+    ("options", "dropped"), [("--invert", True), ("--loose --invert", False), ("", False)]
+)
+def test_rpfilter_is_a_source_check_as_a_rule(options: str, dropped: bool) -> None:
+    """A source whose way back is another link (firewalls drop it with --invert)."""
+    state = node(f"mangle PREROUTING -m rpfilter {options} -j DROP".replace("  ", " "))
+    found = one(state, flow("192.0.2.9", "10.244.1.2", "eth1"))
+
+    assert dropped == (found.disposition is Disposition.DROPPED)

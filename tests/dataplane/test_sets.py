@@ -25,6 +25,8 @@ CASES = (
     ("hash:net,port,net", INET, ("10.244.0.0/16,tcp:80,192.0.2.0/24",), "src,dst,dst", True),
     ("hash:net,iface", INET, ("10.244.0.0/16,pod1",), "src,src", True),
     ("hash:net,iface", INET, ("10.244.0.0/16,pod2",), "src,src", False),
+    ("hash:net,iface", INET, ("192.0.2.0/24,pod1", "192.0.2.9,eth0"), "dst,src", False),
+    ("hash:net,iface", INET, ("192.0.2.0/24,eth0", "192.0.2.9,pod1"), "dst,src", True),
     ("hash:ip,mark", INET, ("10.244.1.2,0x00000007",), "src,src", True),
     ("hash:mac", "hashsize 1024", ("02:00:00:00:00:07",), "src", True),
     ("hash:ip,mac", INET, ("10.244.1.2,02:00:00:00:00:07",), "src,src", True),
