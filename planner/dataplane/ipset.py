@@ -15,6 +15,8 @@ Part = tuple[object, ...] | str | int
 Key = tuple[Part, ...]
 DEEPEST = 4
 """Sets of sets may not hold sets of sets (ipset(8), list:set); one level would do."""
+MOST = 65536
+"""Addresses of one element; the kernel's own list names single ones."""
 PORTED = frozenset({6, 17, 132, 136})
 """ip_set_getport.c, get_port."""
 
@@ -97,6 +99,8 @@ def _values(word: str, kind: str, method: str, flags: tuple[str, ...]) -> list[t
             return [((int(prefix.network_address), prefix.prefixlen), prefix.prefixlen + 1)]
         case "ip":
             prefix = ip_network(word, strict=False)
+            if prefix.num_addresses > MOST:
+                raise ValueError(f"{word} stands for too many addresses")
             return [(int(address), 0) for address in prefix]
         case "port" if method == "bitmap":
             first, _, last = word.partition("-")
