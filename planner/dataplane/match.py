@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from planner.dataplane import ipset, rpfilter
-from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Packet
+from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Ends, Packet
 from planner.dataplane.query import Query
 from planner.dataplane.view import View
 from planner.netfilter.condition import (
@@ -203,15 +203,16 @@ def _tracked_value(packet: Packet, name: Field) -> int | None:
     if original is None or name is Field.CT_EXPIRES:
         return None
     now = packet.ends
+    answer = tracking.answer or Ends(now.destination, now.source, now.destination_port, now.source_port)
     return {
         Field.CT_ORIGINAL_SOURCE: original.source,
         Field.CT_ORIGINAL_DESTINATION: original.destination,
         Field.CT_ORIGINAL_SOURCE_PORT: original.source_port,
         Field.CT_ORIGINAL_DESTINATION_PORT: original.destination_port,
-        Field.CT_REPLY_SOURCE: now.destination,
-        Field.CT_REPLY_DESTINATION: now.source,
-        Field.CT_REPLY_SOURCE_PORT: now.destination_port,
-        Field.CT_REPLY_DESTINATION_PORT: now.source_port,
+        Field.CT_REPLY_SOURCE: answer.source,
+        Field.CT_REPLY_DESTINATION: answer.destination,
+        Field.CT_REPLY_SOURCE_PORT: answer.source_port,
+        Field.CT_REPLY_DESTINATION_PORT: answer.destination_port,
     }[name]
 
 

@@ -71,6 +71,8 @@ class Tracking:
     mark: Mark = NO_MARK
     original: Ends | None = None
     """Of the direction that opened the flow, where that is known."""
+    answer: Ends | None = None
+    """Of the other direction; None while the flow may still be translated."""
     dnat: bool | None = False
     snat: bool | None = False
     """Whether the flow's destination, or source, is translated; None when not known."""

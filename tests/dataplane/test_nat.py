@@ -124,6 +124,19 @@ def test_states_of_an_answer() -> None:
     assert Disposition.DROPPED is one(state, reply(one(state, out()))).disposition
 
 
+def test_both_directions_of_a_flow_can_be_asked_for() -> None:
+    """The entry holds the packet that opened the flow and its answer, whichever direction is looked at (measured)."""
+    text = (
+        "nat PREROUTING -d 10.96.0.1/32 -j DNAT --to-destination 10.244.1.3\n"
+        "filter FORWARD -m conntrack --ctorigdst 10.96.0.1 --ctreplsrc 10.244.1.3 -j ACCEPT\n"
+        "filter FORWARD -j DROP"
+    )
+    state = node(text)
+    there = one(state, out(destination="10.96.0.1"))
+
+    assert (Disposition.SENT, Disposition.SENT) == (there.disposition, one(state, reply(there)).disposition)
+
+
 def test_redirect_stays_on_the_node() -> None:
     """Incoming: the first address of the link; from the node: 127.0.0.1."""
     text = "nat PREROUTING -p tcp -j REDIRECT --to-ports 8080\nnat OUTPUT -p tcp -j REDIRECT --to-ports 8080"
