@@ -57,6 +57,23 @@ def test_rp_filter_is_the_larger_of_two(everywhere: int, own: int, expected: str
         assert expected == node.outcome(udp("10.2.0.5.1000", "10.2.0.9.53")).split()[0]
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        pytest.param("true", "delivered", marks=pytest.mark.xfail(strict=True, reason="the model looks")),
+        ("ip rule add pref 50 iif eth1 ipproto tcp dport 9 lookup main", "silence"),
+    ],
+)
+def test_ports_in_rules_for_lo_alone_are_not_looked_at(more: str, expected: str) -> None:
+    """Arriving packets are dissected only where a rule needs it, and one for `iif lo` does not count (fib_rules.h)."""
+    setup = f"""
+sysctl -qw net.ipv4.conf.all.rp_filter=2
+ip rule add pref 100 iif lo ipproto udp sport 53 blackhole
+{more}"""
+    with by_hand(setup=setup) as node:
+        assert expected == node.outcome(udp("10.1.0.5.1000", "10.1.0.1.53")).split()[0].strip(":")
+
+
 def test_loose_rp_filter_wants_some_route() -> None:
     """Loose asks only whether a route leads back at all."""
     with by_hand(setup="sysctl -qw net.ipv4.conf.all.rp_filter=2") as node:
@@ -584,7 +601,6 @@ ip rule add pref 100 uidrange 1000-1000 lookup 100"""
         assert "sent by eth0 to 10.1.0.254" == node.outcome(flow).split(":")[0]
 
 
-@pytest.mark.xfail(strict=True, reason="the model forgets the ports")
 def test_routed_anew_by_protocol_and_port() -> None:
     """Rules that ask for a port hold for the second route too (net/ipv4/netfilter.c, ip_route_me_harder)."""
     setup = """

@@ -177,8 +177,8 @@ def _quiet(flow: Flow, answer: Answer, trace: Trace) -> Verdict:
         return _verdict(found in SUPPRESSED or (found is D.NO_ROUTE and flow.family == "ip"))
     if found in QUIET:
         return Verdict.AGREE
-    if not flow.entry.link and found in {D.NO_ROUTE, D.UNREACHABLE}:
-        # Routed anew in OUTPUT: the packet is gone, and a TCP socket is not told.
+    if found in {D.NO_ROUTE, D.UNREACHABLE} and (not flow.entry.link or flow.entry.bridge_port):
+        # Routed anew in OUTPUT, or by a bridge that translated: the packet is gone, and nobody is told.
         return Verdict.CLASS
     if found is D.NO_FORWARDING:
         # IPv6 counts nothing where the route itself is a refusal.
