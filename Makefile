@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types imports unit kernel soak bench coverage generated clean
+.PHONY: demo test lint types imports unit kernel kernel-soak bench coverage generated clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -33,6 +33,12 @@ unit: $(STAMP)
 
 kernel: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadfile tests/kernel
+
+## kernel-soak: N random nodes, 80 packets each, judged by the kernel; FIRST is the first seed
+N ?= 1000
+FIRST ?= 10000
+kernel-soak: $(STAMP)
+	$(BIN)/python tests/kernel/soak.py $(FIRST) $(N)
 
 coverage: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term

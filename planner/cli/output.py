@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 from time import monotonic
 
 from planner.errors import NetchangeError
@@ -100,9 +101,15 @@ def write(path: Path, data: bytes) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[None]:
-    """Tells on stderr how long a stage took, when it took more than a second."""
+    """Tells on stderr that a stage is at work when it takes more than a second, and then how long it took."""
     start = monotonic()
-    yield
+    timer = Timer(SLOW, note, [f"{what} …"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
     elapsed = monotonic() - start
     if elapsed > SLOW:
         note(f"{what}: {elapsed:.1f} s")

@@ -167,15 +167,21 @@ target() {
   fi
 }
 
-# Lines that hold keys and passwords keep their name and lose their value.
+# Lines that hold keys and passwords keep their name and lose their value; a quoted one keeps its quotes, so that JSON
+# stays JSON. Everything up to the last quote of the line goes: rather too much than a part of a secret.
 mask() {
-  sed -e 's/^\([[:space:]]*-\{0,1\}[[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Kk][Ee][Yy][0-9]*"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' \
-    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Pp][Aa][Ss][Ss][A-Za-z]*[0-9]*"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' \
-    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Pp][Ss][Kk]"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' \
-    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*\([Ss]ecret\)s\{0,1\}"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' \
-    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Tt]oken"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' \
-    -e 's/^\([[:space:]]*wpa-psk[[:space:]][[:space:]]*\).*/\1<masked>/' \
-    -e 's/^\([[:space:]]*wireless-key[0-9]*[[:space:]][[:space:]]*\).*/\1<masked>/' \
+  sed -e 's/^\([[:space:]]*-\{0,1\}[[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Kk][Ee][Yy][0-9]*"\{0,1\}[[:space:]]*[=:][[:space:]]*\)".*"\(,\{0,1\}[[:space:]]*\)$/\1"<masked>"\2/' -e t \
+    -e 's/^\([[:space:]]*-\{0,1\}[[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Kk][Ee][Yy][0-9]*"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Pp][Aa][Ss][Ss][A-Za-z]*[0-9]*"\{0,1\}[[:space:]]*[=:][[:space:]]*\)".*"\(,\{0,1\}[[:space:]]*\)$/\1"<masked>"\2/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Pp][Aa][Ss][Ss][A-Za-z]*[0-9]*"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Pp][Ss][Kk]"\{0,1\}[[:space:]]*[=:][[:space:]]*\)".*"\(,\{0,1\}[[:space:]]*\)$/\1"<masked>"\2/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Pp][Ss][Kk]"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*\([Ss]ecret\)s\{0,1\}"\{0,1\}[[:space:]]*[=:][[:space:]]*\)".*"\(,\{0,1\}[[:space:]]*\)$/\1"<masked>"\3/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*\([Ss]ecret\)s\{0,1\}"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Tt]oken"\{0,1\}[[:space:]]*[=:][[:space:]]*\)".*"\(,\{0,1\}[[:space:]]*\)$/\1"<masked>"\2/' -e t \
+    -e 's/^\([[:space:]]*"\{0,1\}[A-Za-z0-9_.-]*[Tt]oken"\{0,1\}[[:space:]]*[=:][[:space:]]*\).*/\1<masked>/' -e t \
+    -e 's/^\([[:space:]]*wpa-psk[[:space:]][[:space:]]*\).*/\1<masked>/' -e t \
+    -e 's/^\([[:space:]]*wireless-key[0-9]*[[:space:]][[:space:]]*\).*/\1<masked>/' -e t \
     -- "$1"
 }
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from planner.dataplane.packet import Packet, show
+from planner.dataplane.packet import Packet
 from planner.dataplane.view import View
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition
@@ -28,9 +28,8 @@ def shows_frames(walk: Walk, bridge: str) -> bool:
     return value is not None and (value != 0 or own)
 
 
-def port_of(view: View, bridge: str, packet: Packet) -> str:
-    """The port behind which the destination is, by neighbour and forwarding entries; empty when not known."""
-    address = show(packet.destination, packet.family)
+def port_of(view: View, bridge: str, address: str) -> str:
+    """The port behind which an address is, by neighbour and forwarding entries; empty when not known."""
     macs = {
         n.mac.lower() for n in view.state.neighbours if n.address == address and n.link == bridge and n.mac
     }

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from planner.dataplane import nat
+from planner.dataplane.alter import alter
 from planner.dataplane.hooks import Station
 from planner.dataplane.match import all_hold
-from planner.dataplane.packet import UNKNOWN_MARK, with_tracking
 from planner.dataplane.rules import RuleTable
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition, Hop
-from planner.netfilter.condition import Chance, Field
+from planner.netfilter.condition import Chance, Condition
 from planner.netfilter.effect import (
     Accept,
     Alter,
@@ -23,23 +24,14 @@ from planner.netfilter.effect import (
     Log,
     Masquerade,
     Netmap,
-    Notrack,
     OpaqueTarget,
     Queue,
     Redirect,
     Reject,
-    RestoreMark,
     Return,
-    SaveMark,
-    SetBits,
-    SetConnectionMark,
-    SetMark,
-    Shift,
     Snat,
-    Track,
-    UpdateSet,
 )
-from planner.netfilter.lower import Lowered, lower_text
+from planner.netfilter.lower import lower_text
 
 DEEPEST = 64
 
@@ -102,31 +94,50 @@ def _run_chain(
     if depth > DEEPEST:
         return _doubt(walk, f"chain {name} of {table.name} is {DEEPEST} jumps deep", (table.name, name))
     for position, text in chain.candidates(walk.packet.destination):
-        lowered = lower_text(text, table.family)
+        rule = _ready(text, table.family)
         place = Place(table, name, position, text, station, next_hop)
-        if not _met(walk, lowered, place):
+        if not _met(walk, rule, place):
             continue
-        passed = _act(walk, lowered.effect, place, depth)
+        passed = _act(walk, rule.effect, place, depth)
         if passed is not None:
             return passed
     return Pass.FALL
 
 
-def _met(walk: Walk, lowered: Lowered, place: Place) -> bool:
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A rule as the walk asks it: what can be decided first, draws last."""
+
+    certain: tuple[Condition, ...]
+    chances: tuple[Chance, ...]
+    effect: Effect
+    changes_nothing: bool
+    """The packet goes on as it came: where it is not known whether the rule applies, that is not worth a question."""
+
+
+@lru_cache(maxsize=65536)
+def _ready(text: str, family: str) -> Ready:
+    lowered = lower_text(text, family)
+    chances = tuple(part for part in lowered.conditions if isinstance(part, Chance))
+    certain = tuple(part for part in lowered.conditions if not isinstance(part, Chance))
+    return Ready(certain, chances, lowered.effect, isinstance(lowered.effect, Continue | Log | Alter))
+
+
+def _met(walk: Walk, rule: Ready, place: Place) -> bool:
     """Whether the rule applies; a draw or an open question where that is not plain."""
-    certain = tuple(condition for condition in lowered.conditions if not isinstance(condition, Chance))
-    answer = all_hold(certain, walk.packet, walk.view)
-    if answer is False:
+    answer = all_hold(rule.certain, walk.packet, walk.view)
+    if answer is False or (answer is None and rule.changes_nothing):
         return False
-    chances = [condition for condition in lowered.conditions if isinstance(condition, Chance)]
-    if isinstance(lowered.effect, Continue | Log | Alter) and (answer is None or chances):
+    if answer and not rule.chances:
+        return True
+    if rule.changes_nothing:
         return False
     key = (place.table.backend, place.table.name, place.chain, str(place.position), walk.stage)
     walk.met[key] += 1
     nth = walk.met[key]
     if answer is None and not walk.choices.undecided((key, nth), place.line):
         return False
-    return all(_hits(walk, chance, place, (key, nth, at)) for at, chance in enumerate(chances))
+    return all(_hits(walk, chance, place, (key, nth, at)) for at, chance in enumerate(rule.chances))
 
 
 def _hits(walk: Walk, chance: Chance, place: Place, key: tuple[object, ...]) -> bool:
@@ -188,7 +199,7 @@ def _act(walk: Walk, effect: Effect, place: Place, depth: int) -> Passed | None:
         case Dnat() | Snat() | Masquerade() | Redirect() | Netmap():
             return _translate(walk, effect, place)
         case _:
-            changed = _change(walk, effect)
+            changed = alter(walk, effect)
             _note(walk, place, changed)
             return None
 
@@ -200,57 +211,3 @@ def _translate(walk: Walk, effect: nat.Translation, place: Place) -> Passed:
         return End(Disposition.DROPPED, place.line)
     _note(walk, place, told)
     return Pass.ACCEPT
-
-
-def _change(walk: Walk, effect: Effect) -> str:
-    """Effects after which the packet goes on; what was done, in words."""
-    packet = walk.packet
-    tracking = packet.tracking
-    match effect:
-        case SetMark(value=value, mask=mask):
-            walk.change(mark=packet.mark.changed(value, mask))
-            return f"mark becomes {walk.packet.mark}"
-        case SetConnectionMark(value=value, mask=mask, shift=shift):
-            if tracking.entry:
-                walk.packet = with_tracking(packet, mark=tracking.mark.changed(value, mask).shifted(shift))
-            return (
-                f"connection mark becomes {walk.packet.tracking.mark}"
-                if tracking.entry
-                else "no entry to mark"
-            )
-        case SaveMark(packet_mask=own, connection_mask=theirs):
-            if tracking.entry:
-                walk.packet = with_tracking(packet, mark=tracking.mark.merged(theirs, packet.mark, own))
-            return (
-                f"connection mark becomes {walk.packet.tracking.mark}"
-                if tracking.entry
-                else "no entry to mark"
-            )
-        case RestoreMark(packet_mask=own, connection_mask=theirs):
-            if tracking.entry:
-                walk.change(mark=packet.mark.merged(own, tracking.mark, theirs))
-            return f"mark becomes {walk.packet.mark}"
-        case Notrack():
-            # Conntrack leaves alone what was decided before its hook (nf_conntrack_core.c, nf_conntrack_in).
-            if not tracking.looked:
-                walk.packet = with_tracking(packet, state="UNTRACKED", looked=True)
-            return "is not tracked"
-        case SetBits(field=Field.TOS, value=value, mask=mask):
-            walk.change(tos=(packet.tos & ~mask & 0xFF) ^ value)
-            return f"type of service becomes {walk.packet.tos:#x}"
-        case SetBits(field=Field.HOP_LIMIT, value=value, mask=mask):
-            walk.change(hop_limit=(packet.hop_limit & ~mask & 0xFF) ^ value)
-            return f"hop limit becomes {walk.packet.hop_limit}"
-        case Shift(field=Field.HOP_LIMIT, by=by):
-            walk.change(hop_limit=min(255, max(0, packet.hop_limit + by)))
-            return f"hop limit becomes {walk.packet.hop_limit}"
-        case UpdateSet(text=text):
-            if "--map-mark" in text:
-                walk.change(mark=UNKNOWN_MARK)
-            return "sets are changed"
-        case Log():
-            return "told"
-        case Track():
-            return "tracked by a template"
-        case _:
-            return "the packet's payload or class is changed"

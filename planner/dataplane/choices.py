@@ -7,7 +7,7 @@ from planner.models.flow import Disposition, Flow, Trace
 
 Draw = Callable[[str, float], bool]
 Run = Callable[["Choices"], Trace]
-MOST = 2000
+MOST = 1200
 """Runs for one flow. A service with so many endpoints is rare; a rule set with so many open questions is not read."""
 
 

@@ -50,6 +50,7 @@ def look(walk: Walk, state: str) -> None:
             looked=True,
             mark=UNKNOWN_MARK if binding.mark is None else Mark(binding.mark),
             original=back if binding.reply else packet.ends,
+            answer=packet.ends if binding.reply else back,
             dnat=source_changes if binding.reply else destination_changes,
             snat=destination_changes if binding.reply else source_changes,
             binding=binding,

@@ -1,100 +1,18 @@
 """Which route a packet takes: policy rules, then the longest prefix of a table (net/core/fib_rules.c, net/ipv4/fib_trie.c)."""
 
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
 
-from planner.dataplane.packet import NO_MARK, Mark, Packet, number
+from planner.dataplane.query import OLD_TOS, Found, Query, selectors, tos_of, within
 from planner.models.node import NodeState
 from planner.models.route import LOCAL, MAIN, NextHop, PolicyRule, Route
-from planner.netfilter.kinds import protocol
-from planner.netfilter.problem import RuleError
 from planner.sysctls.names import ALL, conf
 from planner.sysctls.numbers import number as sysctl_number
 
 Ask = Callable[[Hashable, str], bool]
 """Answers what is not known: a key, and the reason in words."""
-LOOPBACK = "lo"
 ERRORS = frozenset({"blackhole", "unreachable", "prohibit"})
-OLD_TOS = 0x1C
-"""Bits of the octet that IPv4 lookups see (include/net/ip_fib.h, fib_dscp_masked_match)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What a lookup may look at."""
-
-    destination: int
-    source: int = 0
-    iif: str = LOOPBACK
-    oif: str = ""
-    mark: Mark = NO_MARK
-    tos: int = 0
-    protocol: int = 0
-    source_port: int | None = 0
-    destination_port: int | None = 0
-    user: int | None = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where a lookup ended."""
-
-    type: str
-    """A route's type; `none` when nothing matched."""
-    route: Route | None = None
-    legs: tuple[NextHop, ...] = ()
-    """Next hops that can be used."""
-    rule: PolicyRule | None = None
-
-    def __str__(self) -> str:
-        rule = self.rule
-        by = (
-            f", rule {rule.preference}"
-            if rule is not None and rule.preference not in {0, 32766, 32767}
-            else ""
-        )
-        if self.route is None:
-            return (
-                f"no route{by}"
-                if self.type == "none"
-                else f"{self.type} by rule{by[6:] or f' {rule.preference if rule else 0}'}"
-            )
-        kind = "" if self.route.type == "unicast" else f"{self.route.type} "
-        legs = (
-            " or ".join(_leg(leg) for leg in self.legs)
-            if self.type in {"unicast", "local", "broadcast"}
-            else ""
-        )
-        return (
-            f"{kind}{self.route.prefix}{' ' + legs if legs else ''}, table {table_name(self.route.table)}{by}"
-        )
-
-
-def _leg(leg: NextHop) -> str:
-    return f"{'via ' + leg.via + ' ' if leg.via else ''}dev {leg.link}"
-
-
-def table_name(table: str) -> str:
-    """The three that every system has."""
-    return {"254": "main", "255": "local", "253": "default"}.get(table, table)
-
-
-def query_of(packet: Packet, *, rerouted: bool = False) -> Query:
-    """The lookup that a packet makes. A packet that is routed again does not show its protocol and ports there."""
-    # net/netfilter/utils.c and net/ipv4/netfilter.c, ip_route_me_harder: flowi4 without proto, sport and dport.
-    return Query(
-        destination=packet.destination,
-        source=packet.source,
-        iif=packet.in_link or LOOPBACK,
-        mark=packet.mark,
-        tos=packet.tos,
-        protocol=0 if rerouted else packet.protocol,
-        source_port=0 if rerouted else packet.source_port,
-        destination_port=0 if rerouted else packet.destination_port,
-        user=packet.user if packet.local else 0,
-    )
 
 
 class Fib:
@@ -124,7 +42,7 @@ class Fib:
             for nets in lengths.values():
                 for routes in nets.values():
                     # fib_trie.c, fib_find_alias: a greater type of service first, then the smaller metric.
-                    routes.sort(key=lambda route: (-_tos(route.tos), route.metric))
+                    routes.sort(key=lambda route: (-tos_of(route.tos), route.metric))
         return {table: dict(sorted(lengths.items(), reverse=True)) for table, lengths in tables.items()}
 
     def _own_addresses(self) -> Iterator[Route]:
@@ -206,41 +124,13 @@ class Fib:
         return False
 
     def _selects(self, rule: PolicyRule, query: Query, ask: Ask) -> bool:
-        answers = tuple(self._selectors(rule, query))
+        answers = tuple(selectors(rule, query, self.bits))
         if False in answers:
             return rule.inverted
         if None in answers:
             text = f"policy rule {rule.preference} looks at something that is not known"
             return ask(("policy rule", rule.preference, query), text) != rule.inverted
         return not rule.inverted
-
-    def _selectors(self, rule: PolicyRule, query: Query) -> Iterator[bool | None]:
-        if rule.iif:
-            yield rule.iif == query.iif
-        if rule.oif:
-            yield rule.oif == query.oif
-        if rule.source:
-            yield _within(query.source, rule.source, self.bits)
-        if rule.destination:
-            yield _within(query.destination, rule.destination, self.bits)
-        if rule.fwmark:
-            value, _, mask = rule.fwmark.partition("/")
-            wanted, bits = int(value, 0), int(mask, 0) if mask else 0xFFFFFFFF
-            # fib_rules.c, fib_rule_match: bits of the value beyond the mask do not count against it.
-            yield query.mark.meets(wanted & bits, bits)
-        if rule.tos and _tos(rule.tos):
-            yield _tos(rule.tos) == query.tos & (OLD_TOS if self.family == "ip" else 0xFC)
-        if rule.ipproto:
-            yield _protocol(rule.ipproto) == query.protocol
-        if rule.sport:
-            yield _port_in(query.source_port, rule.sport)
-        if rule.dport:
-            yield _port_in(query.destination_port, rule.dport)
-        if rule.uidrange:
-            low, _, high = rule.uidrange.partition("-")
-            yield None if query.user is None else int(low) <= query.user <= int(high or low)
-        if set(rule.options) - {"realms"}:
-            yield None
 
     def in_table(self, table: str, query: Query, *, ignore_linkstate: bool = False) -> Found | None:
         """The best route of one table; None when the next rule is to be asked."""
@@ -253,10 +143,10 @@ class Fib:
         return None
 
     def _usable(self, route: Route, query: Query, *, ignore_linkstate: bool) -> Found | None:
-        if self.family == "ip" and _tos(route.tos) and _tos(route.tos) != query.tos & OLD_TOS:
+        if self.family == "ip" and tos_of(route.tos) and tos_of(route.tos) != query.tos & OLD_TOS:
             return None
         source = route.options.get("from")
-        if source and not _within(query.source, source, self.bits):
+        if source and not within(query.source, source, self.bits):
             return None
         if route.type in ERRORS or route.type == "throw":
             return Found(route.type, route)
@@ -324,34 +214,3 @@ def _usual(family: str) -> Iterator[PolicyRule]:
     yield PolicyRule(family=family, preference=32766, table=MAIN)
     if family == "ip":
         yield PolicyRule(family=family, preference=32767, table="253")
-
-
-def _within(address: int, prefix: str, bits: int) -> bool:
-    base, _, length = prefix.partition("/")
-    shift = bits - int(length or bits)
-    return address >> shift == number(base) >> shift
-
-
-def _tos(text: str) -> int:
-    # A name from a host's own file fits no packet that is known here.
-    try:
-        return int(text or "0", 16)
-    except ValueError:
-        return 0x100
-
-
-def _protocol(text: str) -> int:
-    try:
-        return protocol(text)
-    except RuleError:
-        return -1
-
-
-def _port_in(port: int | None, span: str) -> bool | None:
-    if port is None:
-        return None
-    if "/" in span:
-        value, _, mask = span.partition("/")
-        return port & int(mask, 0) == int(value, 0)
-    low, _, high = span.partition("-")
-    return int(low) <= port <= int(high or low)

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
-from planner.dataplane.fib import Query
 from planner.dataplane.packet import WITH_PORTS, number
+from planner.dataplane.query import Query
 from planner.dataplane.view import View, view_of
 from planner.errors import NetchangeError
 from planner.models.flow import Entry, Flow

@@ -17,28 +17,6 @@ class Hook(StrEnum):
     POSTROUTING = "POSTROUTING"
 
 
-class Way(StrEnum):
-    """How a packet passes a node."""
-
-    INPUT = "input"
-    """Came by a link, for the node itself."""
-    FORWARD = "forward"
-    """Came by a link, leaves by a link."""
-    OUTPUT = "output"
-    """From a program of the node."""
-    BRIDGED = "bridged"
-    """Crosses a bridge that hands its frames to netfilter."""
-
-
-WAYS: dict[Way, tuple[Hook, ...]] = {
-    Way.INPUT: (Hook.PREROUTING, Hook.INPUT),
-    Way.FORWARD: (Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING),
-    Way.OUTPUT: (Hook.OUTPUT, Hook.POSTROUTING),
-    # net/bridge/br_netfilter_hooks.c, br_nf_ops: the same hooks, without routing in between.
-    Way.BRIDGED: (Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING),
-}
-
-
 class Reroute(StrEnum):
     """After which changes a packet of the node is routed again."""
 

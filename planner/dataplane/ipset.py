@@ -15,6 +15,8 @@ Part = tuple[object, ...] | str | int
 Key = tuple[Part, ...]
 DEEPEST = 4
 """Sets of sets may not hold sets of sets (ipset(8), list:set); one level would do."""
+MOST = 65536
+"""Addresses of one element; the kernel's own list names single ones."""
 PORTED = frozenset({6, 17, 132, 136})
 """ip_set_getport.c, get_port."""
 
@@ -30,6 +32,8 @@ class Compiled:
     elements: dict[Key, bool] = field(default_factory=dict)
     """Value to whether it matches (`nomatch` elements do not)."""
     lengths: list[tuple[int, ...]] = field(default_factory=list)
+    networks: set[Part] = field(default_factory=set)
+    """Of a set of networks and links: the longest that fits decides, whatever its links (hash_netiface4_data_equal)."""
     members: tuple[str, ...] = ()
     problem: str = ""
 
@@ -52,7 +56,10 @@ def compile_set(item: IpSet) -> Compiled:
         try:
             words = shlex.split(element)
             for parts in product(*_parts(words[0], dimensions, method, tuple(words[1:]))):
-                made.elements[tuple(value for value, _ in parts)] = "nomatch" not in words[1:]
+                key = tuple(value for value, _ in parts)
+                made.elements[key] = "nomatch" not in words[1:]
+                if dimensions == ("net", "iface"):
+                    made.networks.add(key[0])
                 lengths.add(tuple(length for _, length in parts))
         except (ValueError, IndexError, RuleError):
             made.problem = f"element `{element}` of set {item.name} is not understood"
@@ -92,6 +99,8 @@ def _values(word: str, kind: str, method: str, flags: tuple[str, ...]) -> list[t
             return [((int(prefix.network_address), prefix.prefixlen), prefix.prefixlen + 1)]
         case "ip":
             prefix = ip_network(word, strict=False)
+            if prefix.num_addresses > MOST:
+                raise ValueError(f"{word} stands for too many addresses")
             return [(int(address), 0) for address in prefix]
         case "port" if method == "bitmap":
             first, _, last = word.partition("-")
@@ -153,6 +162,8 @@ def _member(
         for key in product(*options) if options else ():
             if key in found.elements:
                 return found.elements[key]
+        if options and not found.networks.isdisjoint(options[0]):
+            return False
     return None if unknown else False
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from planner.dataplane import ipset
-from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Packet
+from planner.dataplane import ipset, rpfilter
+from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Ends, Packet
+from planner.dataplane.query import Query
 from planner.dataplane.view import View
 from planner.netfilter.condition import (
     AddressType,
@@ -30,6 +31,7 @@ from planner.netfilter.condition import (
 ABSENT = -1
 """Such a packet has no such field: neither `FieldIn` nor `FieldBits` is met."""
 COUNTER_OPTIONS = frozenset({"", "! --update-counters", "! --update-subcounters"})
+CONFIRMED = 8
 SPECIAL6 = frozenset({"LOCAL", "ANYCAST", "UNREACHABLE"})
 
 
@@ -87,6 +89,8 @@ def holds(condition: Condition, packet: Packet, view: View) -> bool | None:
             return None if answer is None else not answer
         case Chance(numerator=hits, denominator=of):
             return True if hits >= of else False if hits <= 0 else None
+        case Opaque(text=text) if text.startswith(rpfilter.NAME):
+            return rpfilter.meets_rpfilter(text, packet, view)
         case Opaque():
             return None
         case _:
@@ -193,21 +197,22 @@ def _tracked_value(packet: Packet, name: Field) -> int | None:
     if name is Field.CT_REPLY_DIRECTION:
         return None if tracking.binding is None and tracking.state != "NEW" else int(_replies(packet))
     if name is Field.CT_STATUS:
-        # Before the first reply nothing but translations is set (nf_conntrack_common.h, IPS_CONFIRMED comes last).
-        return None
+        # Of the bits that can be asked for, a flow without an answer has none until it is confirmed, at the very end.
+        return None if tracking.state != "NEW" else CONFIRMED if tracking.confirmed else 0
     original = tracking.original
     if original is None or name is Field.CT_EXPIRES:
         return None
     now = packet.ends
+    answer = tracking.answer or Ends(now.destination, now.source, now.destination_port, now.source_port)
     return {
         Field.CT_ORIGINAL_SOURCE: original.source,
         Field.CT_ORIGINAL_DESTINATION: original.destination,
         Field.CT_ORIGINAL_SOURCE_PORT: original.source_port,
         Field.CT_ORIGINAL_DESTINATION_PORT: original.destination_port,
-        Field.CT_REPLY_SOURCE: now.destination,
-        Field.CT_REPLY_DESTINATION: now.source,
-        Field.CT_REPLY_SOURCE_PORT: now.destination_port,
-        Field.CT_REPLY_DESTINATION_PORT: now.source_port,
+        Field.CT_REPLY_SOURCE: answer.source,
+        Field.CT_REPLY_DESTINATION: answer.destination,
+        Field.CT_REPLY_SOURCE_PORT: answer.source_port,
+        Field.CT_REPLY_DESTINATION_PORT: answer.destination_port,
     }[name]
 
 
@@ -237,6 +242,9 @@ def _address_type(condition: AddressType, packet: Packet, view: View) -> bool | 
     if "UNSPEC" in condition.types and address != 0:
         return False
     asked = SPECIAL6.intersection(condition.types)
-    if "UNREACHABLE" in asked and found == "UNICAST":
-        return None
+    if "UNREACHABLE" in asked and found not in asked:
+        # match_lookup_rt6 asks the whole FIB, as a packet of the node would.
+        looked = fib.lookup(Query(address, oif=link), lambda _key, _reason: True)
+        if looked.type in {"none", "blackhole", "unreachable", "prohibit", "throw"}:
+            return True
     return not asked or found in asked

@@ -71,12 +71,16 @@ class Tracking:
     mark: Mark = NO_MARK
     original: Ends | None = None
     """Of the direction that opened the flow, where that is known."""
+    answer: Ends | None = None
+    """Of the other direction; None while the flow may still be translated."""
     dnat: bool | None = False
     snat: bool | None = False
     """Whether the flow's destination, or source, is translated; None when not known."""
     bound_destination: bool = False
     bound_source: bool = False
     """Translations already decided: no nat rule is asked again."""
+    confirmed: bool = False
+    """Past the end of its first way through the hooks (nf_conntrack_confirm)."""
     binding: Binding | None = None
 
 

@@ -1,18 +1,20 @@
 """The way of one packet through a node, from where it enters to where it ends."""
 
+from dataclasses import replace
+
 from planner.dataplane import bridge
 from planner.dataplane.choices import Choices
-from planner.dataplane.fib import Found
 from planner.dataplane.hooks import STATIONS, Hook, Reroute
 from planner.dataplane.local import listener
-from planner.dataplane.packet import Packet, flow_of, packet_of
-from planner.dataplane.routing import route_in, route_out, told
+from planner.dataplane.packet import Packet, flow_of, packet_of, with_tracking
+from planner.dataplane.query import Found
+from planner.dataplane.routing import may_forward6, route_in, route_in6, route_out, told
+from planner.dataplane.surroundings import refused_at_once, served, surroundings, too_big
 from planner.dataplane.tables import native_rest, run_hook, run_station
 from planner.dataplane.view import View
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition, Flow, Trace
 from planner.models.route import NextHop
-from planner.sysctls.names import conf
 
 POSTROUTING_IIF = (5, 7)
 """The first release that shows the link of entry to POSTROUTING (net/ipv4/ip_output.c, ip_output)."""
@@ -21,7 +23,7 @@ POSTROUTING_IIF = (5, 7)
 def run(view: View, flow: Flow, choices: Choices) -> Trace:
     """One run, with the answers of `choices`."""
     walk = Walk(view, choices, packet_of(flow))
-    end = _surroundings(walk, flow)
+    end = surroundings(walk, flow)
     if end is None:
         if walk.packet.local:
             end = _send(walk, flow)
@@ -45,53 +47,13 @@ def run(view: View, flow: Flow, choices: Choices) -> Trace:
     )
 
 
-def _surroundings(walk: Walk, flow: Flow) -> End | None:
-    """What is known to decide about packets and is not modelled."""
-    view = walk.view
-    entry = flow.entry
-    for name in {entry.link, entry.bridge_port} - {""}:
-        link = view.links.get(name)
-        if link is None:
-            return End(Disposition.UNKNOWN, f"there is no link {name} in the snapshot")
-        if not link.up:
-            return End(Disposition.UNKNOWN, f"{name} is down: nothing arrives by it")
-        if link.xdp and (end := walk.doubt(f"an XDP program on {name} sees packets before the kernel does")):
-            return end
-        master = view.links.get(link.master)
-        if (
-            master is not None
-            and master.kind == "vrf"
-            and (end := walk.doubt(f"{name} belongs to a VRF, which is not modelled"))
-        ):
-            return end
-    if {"cilium_host", "cilium_net"} & view.links.keys():
-        return walk.doubt("Cilium's eBPF programs on the links decide before the kernel's routing and rules")
-    aside = view.native.aside(frozenset({"netdev"}), frozenset({"ingress", "egress"}))
-    for base in aside:
-        if end := walk.doubt(f"{base} is on a link, and not modelled"):
-            return end
-    return None
-
-
 def _arrive(walk: Walk, flow: Flow) -> End:
     """From a link up into the network layer."""
-    end = _refused_at_once(walk)
+    end = refused_at_once(walk)
     if end is not None:
         return end
     end = run_hook(walk, Hook.PREROUTING, flow)
     return end if end is not None else _route(walk, flow)
-
-
-def _refused_at_once(walk: Walk) -> End | None:
-    packet, view = walk.packet, walk.view
-    if packet.family == "ip":
-        return None
-    if view.value(conf("ipv6", packet.in_link, "disable_ipv6")):
-        return End(Disposition.MARTIAN, f"IPv6 is turned off on {packet.in_link}")
-    # net/ipv6/ip6_input.c, ip6_rcv_core.
-    if packet.source >> 120 == 0xFF or 1 in {packet.source, packet.destination}:
-        return End(Disposition.MARTIAN, "a multicast source, or a loopback address from outside")
-    return None
 
 
 def _route(walk: Walk, flow: Flow) -> End:
@@ -109,42 +71,7 @@ def _deliver(walk: Walk, flow: Flow) -> End:
     end = run_hook(walk, Hook.INPUT, flow)
     if end is not None:
         return end
-    return _served(walk) or End(Disposition.DELIVERED, listens=listener(walk.view, walk.packet))
-
-
-def _served(walk: Walk) -> End | None:
-    """IPVS takes packets out of INPUT."""
-    view, packet = walk.view, walk.packet
-    if "kube-ipvs0" not in view.links or packet.local:
-        return None
-    own = view.links["kube-ipvs0"].addresses
-    if (
-        any(item.address == packet.address(packet.destination) for item in own)
-        or 30000 <= (packet.destination_port or 0) <= 32767
-    ):
-        return walk.doubt("IPVS may send it on to an endpoint, which is not modelled")
-    return None
-
-
-def _limit(walk: Walk, found: Found, leg: NextHop) -> int:
-    """Octets that fit: the route's own limit, else the link's."""
-    # include/net/ip.h, ip_dst_mtu_maybe_forward; net/ipv6/route.c, ip6_dst_mtu_maybe_forward.
-    if found.route is not None and found.route.mtu:
-        return found.route.mtu
-    link = walk.view.links.get(leg.link)
-    own = walk.view.value(conf("ipv6", leg.link, "mtu")) if walk.packet.family == "ip6" else None
-    return own or (link.mtu if link else 65535)
-
-
-def _too_big(walk: Walk, found: Found, leg: NextHop) -> End | None:
-    packet = walk.packet
-    most = _limit(walk, found, leg)
-    if packet.length <= most or not packet.fragile:
-        return None
-    kind = "fragmentation-needed" if packet.family == "ip" else "packet-too-big"
-    return End(
-        Disposition.TOO_BIG, f"{packet.length} octets, and {leg.link} takes {most}", told(packet, kind)
-    )
+    return served(walk) or End(Disposition.DELIVERED, listens=listener(walk.view, walk.packet))
 
 
 def _forward(walk: Walk, flow: Flow, found: Found, leg: NextHop) -> End:
@@ -152,7 +79,7 @@ def _forward(walk: Walk, flow: Flow, found: Found, leg: NextHop) -> End:
     packet = walk.packet
     if packet.hop_limit <= 1:
         return End(Disposition.EXPIRED, "the hop limit ends here", told(packet, "time-exceeded"))
-    end = _too_big(walk, found, leg)
+    end = too_big(walk, found, leg)
     if end is not None:
         return end
     walk.change(hop_limit=packet.hop_limit - 1, out_link=leg.link)
@@ -189,12 +116,7 @@ def _sent(walk: Walk, leg: NextHop, next_hop: str) -> End:
         if link is not None and not link.carrier
         else ""
     )
-    behind = walk.packet if not leg.via else None
-    port = (
-        bridge.port_of(view, leg.link, behind)
-        if behind is not None and bridge.is_bridge(view, leg.link)
-        else ""
-    )
+    port = bridge.port_of(view, leg.link, next_hop) if bridge.is_bridge(view, leg.link) else ""
     return End(Disposition.SENT, silent, link=leg.link, next_hop=next_hop, port=port)
 
 
@@ -211,14 +133,15 @@ def _send(walk: Walk, flow: Flow) -> End:
         if end is not None:
             return end
         if _changed(before, walk.packet, station.reroute):
-            again = route_out(walk, rerouted=True)
+            again = route_out(walk)
             if isinstance(again, End):
                 return again
+            # Rules of this hook go on seeing the first link: it is noted once, at the beginning (nf_hook_slow; measured).
             found, leg = again
-            walk.change(out_link=leg.link)
     end = native_rest(walk, Hook.OUTPUT)
     if end is not None:
         return end
+    walk.change(out_link=leg.link)
     if found.type in {"local", "anycast"}:
         return _loop_back(walk, flow)
     # Too long for the link, a packet of the node's own is cut, or its program has found a smaller size before.
@@ -244,6 +167,7 @@ def _loop_back(walk: Walk, flow: Flow) -> End:
     if end is not None:
         return end
     walk.change(in_link="lo", out_link="")
+    walk.packet = with_tracking(walk.packet, confirmed=True)
     end = run_hook(walk, Hook.PREROUTING, flow)
     return end if end is not None else _deliver(walk, flow)
 
@@ -256,7 +180,11 @@ def _enter_bridge(walk: Walk, flow: Flow) -> End:
         if entry.to_router:
             return _arrive(walk, flow)
         walk.change(in_port=entry.bridge_port)
-        return bridge.leave(walk, name, entry.out_port or bridge.port_of(view, name, walk.packet))
+        return bridge.leave(
+            walk,
+            name,
+            entry.out_port or bridge.port_of(view, name, walk.packet.address(walk.packet.destination)),
+        )
     for base in view.native.aside(
         frozenset({"bridge"}), frozenset({"prerouting", "input", "forward", "postrouting"})
     ):
@@ -270,33 +198,36 @@ def _enter_bridge(walk: Walk, flow: Flow) -> End:
     if walk.packet.destination != before:
         return _translated_on_bridge(walk, flow, name)
     if entry.to_router:
-        # The bridge's notes are dropped when the frame goes up (ip_sabotage_in): ports are not seen from here on.
-        walk.change(in_port="")
-        return _route(walk, flow)
+        # Once is enough: PREROUTING is not asked again (ip_sabotage_in). The port stays visible to the end (measured).
+        end = refused_at_once(walk)
+        return end if end is not None else _route(walk, flow)
     return _cross(walk, flow, name, entry.out_port)
 
 
 def _translated_on_bridge(walk: Walk, flow: Flow, name: str) -> End:
     """br_nf_pre_routing_finish: the new destination is looked up; on the same bridge the frame just goes to its port."""
-    port = walk.packet.in_port
-    routed = route_in(walk)
+    six = walk.packet.family == "ip6"
+    routed = route_in6(walk) if six else route_in(walk)
     if isinstance(routed, End):
-        return routed
+        # br_nf_pre_routing_finish_ipv6 frees what finds no route, without a word.
+        return replace(routed, reject_kind="") if six else routed
     found, leg = routed
     if found.type == "unicast" and leg.link == name:
-        return _cross(walk, flow, name, "")
-    walk.change(in_port="" if port else port)
+        port = bridge.port_of(walk.view, name, leg.via or walk.packet.address(walk.packet.destination))
+        return _cross(walk, flow, name, port)
     if found.type != "unicast":
         return _deliver(walk, flow)
-    return _forward(walk, flow, found, leg)
+    end = may_forward6(walk) if six else None
+    return end if end is not None else _forward(walk, flow, found, leg)
 
 
 def _cross(walk: Walk, flow: Flow, name: str, out_port: str) -> End:
     """Through FORWARD and POSTROUTING as a frame: no routing, no hop limit."""
-    port = out_port or bridge.port_of(walk.view, name, walk.packet)
+    port = out_port or bridge.port_of(walk.view, name, walk.packet.address(walk.packet.destination))
     walk.packet = bridge.on_bridge(walk.packet, name, port)
-    for hook in (Hook.FORWARD, Hook.POSTROUTING):
-        end = run_hook(walk, hook, flow, walk.packet.address(walk.packet.destination))
-        if end is not None:
-            return end
-    return bridge.leave(walk, name, port)
+    end = run_hook(walk, Hook.FORWARD, flow)
+    if end is None:
+        # br_nf_post_routing shows no link of entry; the port stays visible (measured).
+        walk.change(in_link="")
+        end = run_hook(walk, Hook.POSTROUTING, flow, walk.packet.address(walk.packet.destination))
+    return end if end is not None else bridge.leave(walk, name, port)

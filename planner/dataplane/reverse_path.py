@@ -1,7 +1,7 @@
 """The check of a packet's source when it is routed in (net/ipv4/fib_frontend.c, fib_validate_source)."""
 
-from planner.dataplane.fib import LOOPBACK, Found, Query
 from planner.dataplane.packet import Mark, Packet, number
+from planner.dataplane.query import LOOPBACK, Found, Query
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition
 from planner.sysctls.names import ALL, conf

@@ -1,7 +1,9 @@
 """What the kernel decides when a packet is routed: in from a link, out from the node, or once more after a rewrite."""
 
-from planner.dataplane.fib import LOOPBACK, Found, Query, query_of
+from dataclasses import replace
+
 from planner.dataplane.packet import Packet
+from planner.dataplane.query import LOOPBACK, Found, Query, query_of
 from planner.dataplane.reverse_path import check_source
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition
@@ -95,7 +97,7 @@ def no_forwarding(walk: Walk) -> End:
 
 def route_in(walk: Walk) -> tuple[Found, NextHop] | End:
     """Where a packet goes that came by a link: found as `local`, `broadcast`, `multicast` or `unicast`."""
-    return _route_in4(walk) if walk.packet.family == "ip" else _route_in6(walk)
+    return _route_in4(walk) if walk.packet.family == "ip" else _routed6(walk)
 
 
 def _route_in4(walk: Walk) -> tuple[Found, NextHop] | End:
@@ -165,7 +167,7 @@ def _multicast4(walk: Walk) -> tuple[Found, NextHop] | End:
     return End(Disposition.UNKNOWN, "which multicast groups are joined is not in the snapshot")
 
 
-def _route_in6(walk: Walk) -> tuple[Found, NextHop] | End:
+def route_in6(walk: Walk) -> tuple[Found, NextHop] | End:
     """net/ipv6/ip6_input.c, ip6_rcv_core and net/ipv6/route.c, ip6_route_input: the source is not checked."""
     packet = walk.packet
     if packet.destination >> 120 == 0xFF:
@@ -173,10 +175,9 @@ def _route_in6(walk: Walk) -> tuple[Found, NextHop] | End:
             return Found("multicast"), NextHop(link="lo")
         return End(Disposition.UNKNOWN, "which multicast groups are joined is not in the snapshot")
     query = query_of(packet)
-    if packet.destination >> 118 == 0x3FA:
-        query = Query(
-            **{name: getattr(query, name) for name in Query.__slots__ if name != "oif"}, oif=packet.in_link
-        )
+    if packet.destination >> 118 == 0x3FA or packet.destination == 1:
+        # rt6_need_strict: such a destination has a route only by the link that it came by.
+        query = replace(query, oif=packet.in_link)
     found = look_up(walk, query)
     if isinstance(found, End):
         return found
@@ -184,20 +185,33 @@ def _route_in6(walk: Walk) -> tuple[Found, NextHop] | End:
         return found, NextHop(link="lo")
     if found.type != "unicast":
         return failed(walk, found)
+    return found, choose(walk, found)
+
+
+def may_forward6(walk: Walk) -> End | None:
+    """net/ipv6/ip6_output.c, ip6_forward: what a packet needs that is neither for the node nor bridged."""
+    packet = walk.packet
     if not forwards(walk):
         return no_forwarding(walk)
-    # ip6_forward, "This check is security critical".
+    # "This check is security critical".
     if packet.source >> 120 == 0xFF or packet.source <= 1:
         return End(Disposition.MARTIAN, f"the source {packet.address(packet.source)} is no host's")
     if packet.source >> 118 == 0x3FA:
         return End(Disposition.MARTIAN, "a link-local source is not forwarded", told(packet, "beyond-scope"))
-    return found, choose(walk, found)
+    return None
 
 
-def route_out(walk: Walk, *, rerouted: bool = False) -> tuple[Found, NextHop] | End:
+def _routed6(walk: Walk) -> tuple[Found, NextHop] | End:
+    routed = route_in6(walk)
+    if isinstance(routed, End) or routed[0].type != "unicast":
+        return routed
+    return may_forward6(walk) or routed
+
+
+def route_out(walk: Walk) -> tuple[Found, NextHop] | End:
     """Where a packet of the node goes."""
     packet = walk.packet
-    query = query_of(packet, rerouted=rerouted)
+    query = query_of(packet)
     found = look_up(walk, query)
     if isinstance(found, End):
         return found

@@ -69,8 +69,7 @@ def _order_matters(walk: Walk, station: Station, next_hop: str, tables: list[Rul
     acts = 0
     for table in tables:
         end = run_table(walk, table, station, next_hop)
-        bound = walk.packet.tracking.bound_source or walk.packet.tracking.bound_destination
-        acts += end is not None or walk.packet != before or (station.table == "nat" and bound)
+        acts += end is not None or walk.packet != before
         walk.packet = before
         del walk.hops[told:]
     return acts > 1

@@ -92,13 +92,6 @@ class View:
         except (ValueError, IndexError):
             return 99, 0
 
-    def lies(self, link: str) -> bool | None:
-        """Whether the link is up; None when links are not known."""
-        found = self.links.get(link)
-        if found is None:
-            return None if self.state.gap("links") or not self.links else False
-        return found.up
-
 
 class _Same:
     """A state by identity: it is frozen, and too large to compare."""

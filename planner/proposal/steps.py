@@ -101,13 +101,14 @@ def _sysctl_file(fragment: Fragment, state: NodeState) -> Iterator[Compiled]:
 def compile_script(text: str, *, name: str) -> Iterator[Compiled]:
     """Operations of a POSIX-sh script."""
     pieces = list(read_script(text))
-    for piece, following in zip(pieces, (*pieces, None)[1:], strict=True):
+    for position, piece in enumerate(pieces):
+        following = pieces[position + 1] if position + 1 < len(pieces) else None
         source = Source(name=name, line=piece.line)
         if isinstance(piece, NotUnderstood):
             reason = f"not understood: {piece.reason}: `{piece.text}`"
             yield Gap(section="proposal", reason=reason, source=source)
             continue
-        previous = pieces[pieces.index(piece) - 1] if piece.follows else None
+        previous = pieces[position - 1] if piece.follows else None
         after = following if isinstance(following, Simple) and following.follows else None
         yield from _simple(piece, previous, after, source)
 

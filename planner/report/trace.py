@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 
 from planner.models.flow import Disposition, Flow, Hop, Trace
@@ -29,8 +30,8 @@ def describe_traces(
         lines.append("")
         lines.extend(_wrapped(head + ending(trace), width, indent=2, hang=4, first_bold=color))
         if place <= MOST:
-            for hop in kept(trace.hops):
-                lines.extend(_step(hop, width))
+            for step in steps(trace.hops):
+                lines.extend(_told(step, width))
         for other in trace.alternatives:
             lines.extend(_wrapped(f"perhaps {ending(other)}", width, indent=4, hang=6))
     return "\n".join(lines) + "\n"
@@ -107,27 +108,35 @@ def _header(trace: Trace) -> str:
     return f" as {shown}{mark}"
 
 
-def kept(hops: Sequence[Hop]) -> Iterator[Hop]:
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One hop that is no jump, with the jumps that led to it."""
+
+    hop: Hop
+    path: tuple[Hop, ...]
+
+
+def steps(hops: Sequence[Hop]) -> Iterator[Step]:
     """Without jumps into chains in which nothing happened."""
-    for place, hop in enumerate(hops):
+    path: list[Hop] = []
+    for hop in hops:
+        while path and (path[-1].stage != hop.stage or path[-1].what.partition(" to ")[2] != hop.chain):
+            path.pop()
         if hop.what.startswith(JUMPS):
-            target = hop.what.partition(" to ")[2]
-            after = hops[place + 1] if place + 1 < len(hops) else None
-            if after is None or after.chain != target or after.stage != hop.stage:
-                continue
-        yield hop
+            path.append(hop)
+        else:
+            yield Step(hop, tuple(path))
 
 
-def _step(hop: Hop, width: int) -> Iterator[str]:
-    where = (
-        f" (rule {hop.position} of {hop.chain}{', ' + hop.backend if hop.backend else ''})"
-        if hop.position
-        else ""
-    )
-    lines = _wrapped(f"{hop.what}{where}", width - STAGE - 4, indent=0, hang=2)
-    for place, line in enumerate(lines):
+def _told(step: Step, width: int) -> Iterator[str]:
+    """What happened, by which rule, and how the packet got there."""
+    hop = step.hop
+    for place, line in enumerate(_wrapped(hop.what, width - STAGE - 4, indent=0, hang=2)):
         stage = visible(hop.stage) if place == 0 else ""
         yield f"    {stage:<{STAGE}}{line}"
-    if hop.rule:
-        for line in _wrapped(hop.rule, width - STAGE - 6, indent=0, hang=4):
-            yield f"    {'':<{STAGE}}  {line}"
+    if hop.position:
+        way = " > ".join(f"{one.chain} {one.position}" for one in (*step.path, hop))
+        backend = f" ({hop.backend})" if hop.backend else ""
+        for text in (f"{way}{backend}", hop.rule):
+            for line in _wrapped(text, width - STAGE - 6, indent=0, hang=4):
+                yield f"    {'':<{STAGE}}  {line}"

@@ -40,7 +40,7 @@ def commands() -> list[str]:
 
 def test_help_loads_nothing_heavy() -> None:
     """`netchange --help` answers before a reviewer looks away: each command imports what it needs when it runs."""
-    code = "import sys, planner.cli.main; print([name for name in %r if name in sys.modules])" % (HEAVY,)
+    code = f"import sys, planner.cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "[]\n" == shown.stdout
@@ -93,10 +93,12 @@ def test_every_module_says_what_it_is(package: Path) -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     """A relative link in a page names a file that exists."""
-    broken = []
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-            if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
+        if "://" not in target and not (page.parent / target).exists()
+    ]
 
     assert [] == broken

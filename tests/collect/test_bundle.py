@@ -98,9 +98,9 @@ def by_name(path):
     "make",
     [
         lambda at: lay(at / "d", {"stream.txt": STREAM}),
-        lambda at: lay(at / "d", {"stream.txt.gz": gzip.compress(STREAM)}),
+        lambda at: lay(at / "d", {"stream.txt.gz": gzip.compress(STREAM, mtime=0)}),
         lambda at: lay(at, {"n1.txt": STREAM}) / "n1.txt",
-        lambda at: lay(at, {"n1.gz": gzip.compress(STREAM)}) / "n1.gz",
+        lambda at: lay(at, {"n1.gz": gzip.compress(STREAM, mtime=0)}) / "n1.gz",
         lambda at: lay(at, {"n1": b"Welcome\n" + STREAM}) / "n1",
         lambda at: packed(at / "a.tar", {"stream.txt": STREAM}, mode="w"),
         lambda at: packed(at / "a.tgz", {"stream.txt": STREAM}, prefix="./"),
@@ -180,7 +180,7 @@ def test_a_bundle_of_many_nodes_is_read_node_by_node(tmp_path):
     lay(root / "n2", {"stream.txt": STREAM})
     lay(root / "n1", SOS)
     packed(root / "n3.tar.gz", {"stream.txt": STREAM}, prefix="whatever/")
-    lay(root, {"n4.txt.gz": gzip.compress(STREAM), "notes.txt": "remember the milk", "n1.md5": "0"})
+    lay(root, {"n4.txt.gz": gzip.compress(STREAM, mtime=0), "notes.txt": "remember the milk", "n1.md5": "0"})
 
     found = read_bundles(root)
 
@@ -207,7 +207,7 @@ def test_one_node_twice_is_refused(tmp_path):
 
 def test_a_cut_stream_keeps_its_whole_sections(tmp_path):
     """Plain or compressed: what arrived is used, and the loss is told."""
-    for data in (STREAM[:90], gzip.compress(STREAM)[:-12]):
+    for data in (STREAM[:90], gzip.compress(STREAM, mtime=0)[:-12]):
         path = lay(tmp_path, {"s.txt": data}) / "s.txt"
         sections = read_bundle(path)
 
@@ -303,7 +303,7 @@ def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):
     monkeypatch.setattr(tree, "ARCHIVE_LIMIT", 1 << 20)
     monkeypatch.setattr(bundle, "TOTAL_LIMIT", 1 << 20)
     archive = packed(tmp_path / "a.txz", {**SOS, "var/log/messages": b"\0" * (4 << 20)}, mode="w:xz")
-    stream = lay(tmp_path, {"s.gz": gzip.compress(STREAM + b"x" * (4 << 20))}) / "s.gz"
+    stream = lay(tmp_path, {"s.gz": gzip.compress(STREAM + b"x" * (4 << 20), mtime=0)}) / "s.gz"
 
     assert "bundle-too-large" == refusal(archive)
     assert "bundle-too-large" == refusal(stream)
@@ -325,7 +325,7 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
         ("letter.txt", b"Dear colleague,\n", "bundle-not-recognised"),
         ("a.zip", b"PK\x03\x04" + b"\0" * 100, "bundle-wrong-kind"),
         ("a.xz", lzma.compress(b"not a tar"), "bundle-damaged"),
-        ("a.gz", gzip.compress(b"not a tar"), "bundle-not-recognised"),
+        ("a.gz", gzip.compress(b"not a tar", mtime=0), "bundle-not-recognised"),
         ("snapshot.json", b'{"schema_version":"1","nodes":[]}', "bundle-not-recognised"),
     ],
 )

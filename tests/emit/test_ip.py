@@ -220,7 +220,7 @@ def facts(state: NodeState) -> dict[str, object]:
     found["rules"] = [
         [rule for rule in state.policy_rules if rule.family == family] for family in ("ip", "ip6")
     ]
-    found["nexthops"] = state.nexthop_objects
+    found["nexthop"] = state.nexthop_objects
     found["neighbours"] = sorted(repr(entry.model_copy(update={"state": ""})) for entry in state.neighbours)
     own = {link.mac for link in state.links}
     found["fdb"] = sorted(repr(entry) for entry in state.fdb if entry.mac not in own)

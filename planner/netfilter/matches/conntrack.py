@@ -2,6 +2,7 @@
 
 from planner.netfilter.condition import (
     CT_STATES,
+    NEVER,
     Condition,
     CtStateIs,
     Field,
@@ -72,11 +73,9 @@ def meaning(use: Use, context: Context) -> tuple[Condition, ...]:
             state = Not(state) if inverted else state
         elif setting.name == "ctstatus":
             wanted = sum(STATUS[name] for name in setting.value)
-            # Without bits the question is "no bit at all"; else any of them.
+            # Any of the bits; NONE asks for no bit, which no flow fits, and all but it fit every flow (measured).
             if wanted == 0:
-                none: Condition = field_in(
-                    Field.CT_STATUS, ((0, 0),), family=context.family, inverted=inverted
-                )
+                none: Condition = FieldBits(Field.CT_STATUS, 0, 0) if inverted else NEVER
             elif inverted:
                 none = FieldBits(Field.CT_STATUS, wanted, 0)
             else:

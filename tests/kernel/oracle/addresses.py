@@ -1,7 +1,7 @@
 """The few addresses, ports and marks that random states and random flows both draw from, so that they meet."""
 
 from dataclasses import dataclass
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from random import Random
 
 PORTS = (22, 53, 80, 443, 8080, 30080)
@@ -26,7 +26,11 @@ class Pool:
 
     def on(self, link: int, host: int, net: int = 0) -> str:
         """An address on a link, counted from 1."""
-        return f"fd00:{link}:{net}::{host:x}" if self.family == "ip6" else f"10.{link}.{net}.{host}"
+        return (
+            str(ip_address(f"fd00:{link}:{net}::{host:x}"))
+            if self.family == "ip6"
+            else f"10.{link}.{net}.{host}"
+        )
 
     def own(self, link: int) -> tuple[str, str, str]:
         """Primary, secondary of the same prefix, and one of another prefix."""

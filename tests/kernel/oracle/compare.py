@@ -87,13 +87,16 @@ def _agrees(flow: Flow, answer: Answer, trace: Trace) -> Verdict:
             same = found is D.SENT and (trace.link, trace.next_hop) == (answer.link, answer.next_hop)
             return _verdict(same and _same_header(answer, trace))
         case Kind.BRIDGED:
-            return _verdict(found is D.BRIDGED and trace.link in {answer.link, flow.entry.link})
+            same = found is D.BRIDGED and trace.link in {answer.link, flow.entry.link, ""}
+            return _verdict(same and _same_header(answer, trace))
         case Kind.DELIVERED:
             same = found is D.DELIVERED and _same_header(answer, trace)
             return _verdict(same and trace.after is not None and trace.after.mark == answer.mark)
         case Kind.REJECTED:
             return _verdict(_expected_error(flow, answer, trace))
         case Kind.REFUSED:
+            if answer.error == "ENETUNREACH" and found is D.UNREACHABLE:
+                return _verdict(trace.reject_kind in {"net-unreachable", "no-route"})
             return _verdict(found in _REFUSALS.get(answer.error, frozenset()))
         case _:
             return _quiet(flow, answer, trace)
@@ -157,18 +160,26 @@ def _quiet(flow: Flow, answer: Answer, trace: Trace) -> Verdict:
     if "rp_filter" in counted:
         return _verdict(found is D.RP_FILTER)
     if "no route" in counted:
-        return _verdict(found in {D.NO_ROUTE, D.NO_FORWARDING})
+        # A policy rule `unreachable` counts as a missing route does: both are ENETUNREACH. IPv6 counts every refusal.
+        named = found is D.UNREACHABLE and (
+            flow.family == "ip6" or trace.reject_kind in {"net-unreachable", ""}
+        )
+        return _verdict(named or found in {D.NO_ROUTE, D.NO_FORWARDING})
     if "not forwarded" in counted:
         # Where the link does not forward, a missing route is counted as the same (ip_route_input_slow).
         if found in {D.NO_ROUTE, D.UNREACHABLE, D.BLACKHOLE}:
             return Verdict.CLASS
         return _verdict(found is D.NO_FORWARDING)
     if found is D.RP_FILTER:
-        return Verdict.DISAGREE
+        # A bridge that translated a destination routes by itself, and counts nothing (br_netfilter_hooks.c).
+        return Verdict.CLASS if flow.entry.bridge_port else Verdict.DISAGREE
     if "error written" in counted or "reset written" in counted:
         return _verdict(found in SUPPRESSED or (found is D.NO_ROUTE and flow.family == "ip"))
     if found in QUIET:
         return Verdict.AGREE
+    if found in {D.NO_ROUTE, D.UNREACHABLE} and (not flow.entry.link or flow.entry.bridge_port):
+        # Routed anew in OUTPUT, or by a bridge that translated: the packet is gone, and nobody is told.
+        return Verdict.CLASS
     if found is D.NO_FORWARDING:
         # IPv6 counts nothing where the route itself is a refusal.
         return Verdict.CLASS

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
-ICMP, TCP, UDP, SCTP, ICMP6 = 1, 6, 17, 132, 58
+ICMP, TCP, UDP, SCTP, ICMP6, FRAGMENT = 1, 6, 17, 132, 58, 44
 ERRORS = {"ip": frozenset({3, 4, 5, 11, 12}), "ip6": frozenset({1, 2, 3, 4})}
 """ICMP types that carry the packet they are about."""
 HEADER = {"ip": 20, "ip6": 40}
@@ -37,6 +37,7 @@ class Packet:
     body: bytes = b""
     inner: "Packet | None" = None
     """What an ICMP error is about."""
+    dont_fragment: bool = True
     bad_checksum: bool = False
 
     @property
@@ -82,14 +83,13 @@ def build(packet: Packet) -> bytes:
             + destination
             + body
         )
-    # Not to be fragmented, as nearly all traffic is.
     fixed = struct.pack(
         "!BBHHHBBH",
         0x45,
         packet.tos,
         header + len(body),
         packet.tag & 0xFFFF,
-        0x4000,
+        0x4000 if packet.dont_fragment else 0,
         packet.hop_limit,
         packet.protocol,
         0,
@@ -143,7 +143,11 @@ def parse(data: bytes) -> Packet | None:
             length=40 + int.from_bytes(data[4:6], "big"),
             tag=first & 0xFFFFF,
         )
-        return parse_transport(packet, data[40 : packet.length])
+        body = data[40 : packet.length]
+        if packet.protocol == FRAGMENT and int.from_bytes(body[2:4], "big") < 8:
+            # The first piece holds the header of the whole.
+            packet, body = replace(packet, protocol=body[0]), body[8:]
+        return parse_transport(packet, body)
     return None
 
 

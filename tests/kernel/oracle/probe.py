@@ -66,6 +66,7 @@ def packet_of(flow: Flow) -> Packet:
         sequence=tag << 12 if flow.protocol == TCP else tag,
         acknowledged=(tag << 12) + 77 if flow.protocol == TCP and flow.tcp_flags & ACK else 0,
         identifier=tag,
+        dont_fragment=flow.dont_fragment,
         body=b"probe%05d" % tag if flow.protocol == UDP else b"",
     )
     if flow.protocol in {ICMP, ICMP6} and packet.is_error:

@@ -42,9 +42,10 @@ def disagrees(state: State, flow: Flow) -> Comparison | None:
     with Stage() as stage:
         try:
             load(stage, state)
-        except AssertionError:
+            answer = probe(stage, flow)
+        except (AssertionError, OSError):
             return None
-        found = compare(flow, probe(stage, flow), traces(observe(stage.node), flow))
+        found = compare(flow, answer, traces(observe(stage.node), flow))
     return found if found.verdict is Verdict.DISAGREE else None
 
 

@@ -40,7 +40,7 @@ TUNSETIFF = 0x400454CA
 IFF_TUN, IFF_TAP, IFF_NO_PI = 1, 2, 0x1000
 SO_RCVMARK = 75
 IPV6_FLOWINFO = 11
-PROTOCOLS = (1, 6, 17, 47, 132)
+PROTOCOLS = (1, 6, 17, 47, 132, 253)
 BASE = {
     "net/ipv6/conf/default/accept_dad": "0",
     "net/ipv6/conf/default/router_solicitations": "0",
@@ -219,10 +219,9 @@ class Stage:
         frame = parse_frame(data)
         target = arp_target(frame)
         if target:
-            home = self.ports.get(target)
-            if home is None and name in self.masters:
-                home = next(port for port, bridge in self.masters.items() if bridge == self.masters[name])
-            if home is not None and home != name:
+            # A question on a bridge is heard at every port, and answered at one.
+            ports = [port for port, bridge in self.masters.items() if bridge == self.masters.get(name)]
+            if ports and name != self.ports.get(target, ports[0]):
                 return False
             self.knows(target)
             self.send(name, arp_answer(frame, mac_bytes(mac_of(target))))

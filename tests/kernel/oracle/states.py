@@ -308,13 +308,28 @@ def load(stage: Stage, state: State) -> None:
                     f"neigh add {pool.on(number, host)} lladdr {mac_of(pool.on(number, host))} dev {name}"
                 )
                 stage.knows(pool.on(number, host))
-            others = (*pool.remotes, *pool.virtual, *pool.all_hosts(), pool.on(96, 0), pool.on(96, 3))
+            configured = {pool.own(n)[0] for n in range(1, len(names) + 1)}
+            configured |= {address.partition("/")[0] for _, address in state.secondaries}
+            strangers = [address for address in pool.all_own() if address not in configured]
+            others = (
+                *pool.remotes,
+                *pool.virtual,
+                *pool.all_hosts(),
+                *strangers,
+                pool.on(96, 0),
+                pool.on(96, 3),
+            )
             for address in others:
                 lines.append(f"neigh replace {address} lladdr {mac_of(address)} dev {name}")
                 stage.knows(address)
     stage.ip(lines, state.family)
     if state.bridge:
+        stage.ports.update(dict.fromkeys((pool.gateway(state.links, n) for n in (0, 1)), state.ports[1]))
         fdb = [f"fdb add {mac_of(host)} dev {port} master static" for host, port in stage.ports.items()]
+        neighbours = [f"neigh replace {host} lladdr {mac_of(host)} dev {BRIDGE}" for host in stage.ports]
+        stage.ip(neighbours, state.family)
+        for host in stage.ports:
+            stage.knows(host)
         stage.node.run(["bridge", "-batch", "-"], stdin="\n".join([*fdb, ""]))
     if state.sets:
         stage.node.run(["ipset", "-exist", "restore"], stdin="\n".join([*state.sets, ""]))
@@ -324,15 +339,22 @@ def load(stage: Stage, state: State) -> None:
             stage.node.run([f"ip{'6' if six else ''}tables-{backend}-restore"], stdin=text)
 
 
+PARTS = ("rules", "sets", "policy_rules", "routes", "sysctls", "secondaries", "mtus", "backends")
+
+
 def shrink(state: State, fails: Callable[[State], bool]) -> State:
-    """The smallest state that still fails, found by taking away one thing after the other."""
+    """The smallest state that still fails: whole parts are taken away first, then one thing after the other."""
     again = True
     while again:
         again = False
-        for name in ("rules", "sets", "policy_rules", "routes", "sysctls", "secondaries", "mtus", "backends"):
-            for position in reversed(range(len(getattr(state, name)))):
-                items = getattr(state, name)
-                smaller = replace(state, **{name: (*items[:position], *items[position + 1 :])})
-                if fails(smaller):
-                    state, again = smaller, True
+        for name in PARTS:
+            # In ever smaller pieces, from the end.
+            size = len(getattr(state, name))
+            while size:
+                for end in range(len(getattr(state, name)), 0, -size):
+                    items = getattr(state, name)
+                    smaller = replace(state, **{name: (*items[: max(0, end - size)], *items[end:])})
+                    if fails(smaller):
+                        state, again = smaller, True
+                size //= 2
     return state
