@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from planner.cli import diff, explain, plan, report, risks, show, snapshot, trace
+from planner.cli import compare, diff, explain, plan, report, risks, show, snapshot, trace
 from planner.cli.arguments import arguments
 from planner.cli.output import note, silence
 from planner.errors import NetchangeError
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(snapshot.app, name="snapshot")
 app.command("show")(show.show)
 app.command("plan")(plan.plan)
+app.command("compare")(compare.compare)
 app.command("trace")(trace.trace)
 app.command("diff")(diff.diff)
 app.command("report")(report.report)

@@ -1,0 +1,91 @@
+"""Classes of packets that two states treat differently, in words. Texts of others are made visible."""
+
+import textwrap
+
+from planner.models.comparison import Comparison, Ending, Exactness, PacketClass
+from planner.report.escape import visible
+from planner.report.words import count
+
+SHOWN = 20
+"""Classes that are drawn; the rest is counted."""
+
+
+def describe_comparison(comparison: Comparison, *, node: str, width: int = 80, full: bool = False) -> str:
+    """For people: the verdict in one line, then each class with its witness, before and after."""
+    lines = [f"{visible(node)}: {verdict(comparison)}"]
+    ordered = sorted(comparison.classes, key=_rank)
+    shown = ordered if full else ordered[:SHOWN]
+    for number, one in enumerate(shown, 1):
+        lines.append("")
+        lines.extend(_class(number, one, width))
+    if len(comparison.classes) > len(shown):
+        lines += ["", f"and {count(len(comparison.classes) - len(shown), 'class')} more (--full)"]
+    if comparison.unknown:
+        lines += ["", "Not known, so that the classes may not be all"]
+        lines.extend(_listed(comparison.unknown, width))
+    lines += ["", "Looked at"]
+    lines.extend(_listed(comparison.scope, width))
+    return "\n".join(lines) + "\n"
+
+
+def verdict(comparison: Comparison) -> str:
+    """One line: a proof is said only where nothing is unknown."""
+    if not comparison.classes:
+        if comparison.unknown:
+            return "no packet found that is treated differently; not proven, because not everything is known"
+        return "equivalent: proven. No packet in scope is treated differently"
+    blocked = sum(one.newly_blocked for one in comparison.classes)
+    allowed = sum(one.newly_allowed for one in comparison.classes)
+    other = len(comparison.classes) - blocked - allowed
+    parts = [
+        f"{number} {words}"
+        for number, words in (
+            (blocked, "newly blocked"),
+            (allowed, "newly let through"),
+            (other, "treated otherwise"),
+        )
+        if number
+    ]
+    classes = "class" if len(comparison.classes) == 1 else "classes"
+    return f"{', '.join(parts)} ({classes} of packets)"
+
+
+def _rank(one: PacketClass) -> tuple[int, bool]:
+    """What is taken away first, then what is let in; new connections before known ones."""
+    return (0 if one.newly_blocked else 1 if one.newly_allowed else 2), one.witness.state != "NEW"
+
+
+def _class(number: int, one: PacketClass, width: int) -> list[str]:
+    kind = "NEWLY BLOCKED" if one.newly_blocked else "NEWLY LET THROUGH" if one.newly_allowed else "OTHERWISE"
+    sure = "" if one.exactness is Exactness.EXACT else f" ({one.exactness.value})"
+    head = f"{number}. {kind}{sure}"
+    state = "" if one.witness.state == "NEW" else f", {one.witness.state}"
+    rows = [
+        ("packet", f"{one.witness}{state}"),
+        ("before", _ending(one.before)),
+        ("after", _ending(one.after)),
+    ]
+    rows += [("packets", text) for text in one.packets[:2]]
+    rows += [("hangs on", text) for text in (*one.because, *one.chances)[:2]]
+    lines = [head]
+    for label, text in rows:
+        lines.extend(_wrapped(f"   {label:<9}", visible(text), width))
+    return lines
+
+
+def _ending(ending: Ending) -> str:
+    return f"{ending}: {ending.reason}" if ending.reason else str(ending)
+
+
+def _listed(texts: tuple[str, ...], width: int) -> list[str]:
+    return [line for text in texts for line in _wrapped("  - ", visible(text), width)]
+
+
+def _wrapped(label: str, text: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, len(label) + 20),
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_on_hyphens=False,
+    ) or [label.rstrip()]
