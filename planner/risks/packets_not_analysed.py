@@ -87,7 +87,7 @@ def judge(change: Undecided, review: Review) -> Iterator[Finding]:
         onset=change.horizon,
         confidence=Confidence.UNKNOWN,
         unknown_because=BECAUSE,
-        remedy="Say in the change request what the difference is for, and probe that path on the first node.",
+        remedy="Ask `netchange compare` with the same files which packets it is, and probe that path on the first node.",
     )
 
 
