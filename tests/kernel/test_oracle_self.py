@@ -4,6 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
+from oracle.compare import Verdict, compare
 from oracle.flows import random_flows
 from oracle.frames import ICMP6, Packet, build, checksum, parse
 from oracle.hand import by_hand, describe, ping, tcp, udp
@@ -11,7 +12,7 @@ from oracle.probe import probe
 from oracle.stage import Stage, Tunnel
 from oracle.states import load, random_state, shrink
 
-from planner.models.flow import Entry
+from planner.models.flow import Disposition, Entry, Trace
 
 
 @pytest.mark.parametrize("family", ["ip", "ip6"])
@@ -265,3 +266,62 @@ def test_answers_do_not_change_from_one_time_to_the_next() -> None:
                 load(stage, state)
                 rounds.append([describe(probe(stage, flow)) for flow in flows])
         assert rounds[0] == rounds[1]
+
+
+SENT = tcp("10.1.0.5.1000", "10.2.0.9.80")
+LEFT = SENT.model_copy(update={"hop_limit": 63})
+RIGHT = Trace(flow=SENT, disposition=Disposition.SENT, link="eth1", next_hop="10.2.0.9", after=LEFT)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"disposition": Disposition.DELIVERED},
+        {"disposition": Disposition.DROPPED},
+        {"link": "eth0"},
+        {"next_hop": "10.2.0.254"},
+        {"after": LEFT.model_copy(update={"source": "10.2.0.1"})},
+        {"after": LEFT.model_copy(update={"destination": "10.2.0.6"})},
+        {"after": LEFT.model_copy(update={"source_port": 1001})},
+        {"after": LEFT.model_copy(update={"destination_port": 8080})},
+        {"after": LEFT.model_copy(update={"hop_limit": 64})},
+        {"after": LEFT.model_copy(update={"tos": 16})},
+    ],
+)
+def test_a_model_that_is_wrong_in_one_thing_disagrees(wrong: dict[str, object]) -> None:
+    """Each part of what is compared can make the difference; what is unknown is no agreement."""
+    with by_hand() as node:
+        answer = node.kernel(tcp("10.1.0.5.1000", "10.2.0.9.80"))
+    assert Verdict.AGREE == compare(SENT, answer, [RIGHT]).verdict
+    mistaken = RIGHT.model_copy(update=wrong)
+    assert Verdict.DISAGREE == compare(SENT, answer, [mistaken]).verdict
+    assert Verdict.AGREE == compare(SENT, answer, [mistaken, RIGHT]).verdict
+    unknown = RIGHT.model_copy(update={"disposition": Disposition.UNKNOWN})
+    assert Verdict.UNKNOWN == compare(SENT, answer, [unknown]).verdict
+
+
+@pytest.mark.parametrize("kind", ["icmp-net-unreachable", "icmp-host-unreachable", "tcp-reset"])
+def test_the_kind_of_an_error_is_compared(kind: str) -> None:
+    """Another type, code or a reset is a disagreement."""
+    with by_hand(rules="*filter\n-A FORWARD -j REJECT --reject-with icmp-port-unreachable\nCOMMIT") as node:
+        answer = node.kernel(tcp("10.1.0.5.1000", "10.2.0.9.80"))
+    right = Trace(flow=SENT, disposition=Disposition.REJECTED, reject_kind="icmp-port-unreachable")
+    assert Verdict.AGREE == compare(SENT, answer, [right]).verdict
+    assert Verdict.DISAGREE == compare(SENT, answer, [right.model_copy(update={"reject_kind": kind})]).verdict
+
+
+def test_silences_with_a_counter_are_told_apart() -> None:
+    """A drop by a rule is no rp_filter drop, and the other way round."""
+    with by_hand(
+        setup="sysctl -qw net.ipv4.conf.eth0.rp_filter=1", rules="*filter\n-A FORWARD -j DROP\nCOMMIT"
+    ) as node:
+        filtered = node.kernel(udp("10.2.0.5.1000", "10.2.0.9.80"))
+        dropped = node.kernel(udp("10.1.0.5.1000", "10.2.0.9.80"))
+    for answer, right, wrong in (
+        (filtered, Disposition.RP_FILTER, Disposition.DROPPED),
+        (dropped, Disposition.DROPPED, Disposition.RP_FILTER),
+        (dropped, Disposition.DROPPED, Disposition.NO_ROUTE),
+        (dropped, Disposition.DROPPED, Disposition.SENT),
+    ):
+        assert Verdict.AGREE == compare(SENT, answer, [Trace(flow=SENT, disposition=right)]).verdict
+        assert Verdict.DISAGREE == compare(SENT, answer, [Trace(flow=SENT, disposition=wrong)]).verdict
