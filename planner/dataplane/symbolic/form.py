@@ -39,13 +39,15 @@ class Form:
     """Where it leaves by."""
     hop: str = ""
     """Next hop; empty: the destination itself."""
+    first_link: str = ""
+    """For rules of OUTPUT: they go on seeing the link of the first lookup (nf_hook_slow() notes it once; measured)."""
 
     @property
     def looks(self) -> tuple[object, ...]:
         """What a match may look at."""
         return (
             self.destination, self.destination_port, self.source, self.source_ports, self.mark, self.mark_unknown,
-            self.connection_mark, self.tos, self.hop_limit, self.untracked, self.came, self.link,
+            self.connection_mark, self.tos, self.hop_limit, self.untracked, self.came, self.link, self.first_link,
         )  # fmt: skip
 
 

@@ -102,7 +102,8 @@ class Matcher:
             case InInterface(pattern=pattern):
                 return self._came(pattern, form, place)
             case OutInterface(pattern=pattern):
-                name = form.link if place.hook in {"forward", "output", "postrouting"} else ""
+                name = form.link if place.hook in {"forward", "postrouting"} else ""
+                name = form.first_link if place.hook == "output" else name
                 return self.space.all if fits(name, pattern) else self.space.none
             case InBridgePort():
                 return self._bridged() & self._oracle(condition, form, str(condition))
@@ -299,7 +300,7 @@ class Matcher:
         return self.view.came_by({name for name, link in self.view.links.items() if link.kind == "bridge"})
 
     def _device(self, limit: str, form: Form) -> str:
-        return form.link if limit == "out" else form.came
+        return (form.first_link or form.link) if limit == "out" else form.came
 
 
 def rewritten(form: Form, field: Field) -> int | bytes | tuple[int, int] | None:

@@ -47,9 +47,11 @@ class Query:
     destination_port: Part | int = Part.DESTINATION_PORT
     source_port: Part | int = Part.SOURCE_PORT
     local: bool = False
-    """Of a program of the node, with its user."""
+    """Of the node itself."""
+    user: bool = False
+    """With the user of its socket; routed again it goes without (ip_route_me_harder(), measured)."""
     bare: bool = False
-    """Without protocol and ports: a packet of the node that is routed again (netfilter.c, ip_route_me_harder())."""
+    """Without protocol and ports: no rule made the kernel look at them."""
 
 
 class Routing:
@@ -64,6 +66,8 @@ class Routing:
 
     def lookup(self, where: PacketSet, query: Query) -> Found:
         """Every packet of the set with the one way that it takes."""
+        if not query.local and not self._dissects:
+            query = replace(query, bare=True)
         key = self.relevant(query)
         known = self._known.get(key)
         if known is None:
@@ -92,12 +96,19 @@ class Routing:
             if rule.ipproto or rule.sport or rule.dport:
                 names |= {"source_port", "destination_port", "bare"}
             if rule.uidrange:
-                names.add("local")
+                names.add("user")
             if tos_of(rule.tos):
                 names.add("tos")
         if any(route.family == "ip" and tos_of(route.tos) for route in self.view.state.routes):
             names.add("tos")
         return frozenset(names)
+
+    @cached_property
+    def _dissects(self) -> bool:
+        """Whether arriving packets are taken apart for their ports; rules for `iif lo` do not ask for it (fib_rules.h)."""
+        return any(
+            (rule.ipproto or rule.sport or rule.dport) and rule.iif != "lo" for rule in self.view.rules
+        )
 
     @cached_property
     def by_legs(self) -> bool:
@@ -217,7 +228,7 @@ class Routing:
         if rule.uidrange:
             low, _, high = rule.uidrange.partition("-")
             users = space.interval(Part.USER, int(low), int(high or low))
-            every = every & (users if query.local else space.all if int(low) == 0 else space.none)
+            every = every & (users if query.user else space.all if int(low) == 0 else space.none)
         if tos_of(rule.tos):
             every = every & _tos_is(space, query, tos_of(rule.tos))
         if rule.suppress_ifgroup or rule.options.keys() - {"realms"}:

@@ -107,6 +107,8 @@ class Side:
             return leaving(replace(form, link="", hop=""))
         if stage == "prerouting mangle" and form.came:
             return replace(form, stage="input mangle")
+        if stage == "output security":
+            return replace(form, stage=FOLLOWS[stage], first_link="")
         if stage == "postrouting nat":
             if form.link == "lo":
                 return replace(form, stage="prerouting raw", came="lo", link="", hop="")
@@ -115,7 +117,11 @@ class Side:
 
     def _leave(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
         """The route of a packet that a program of the node sends."""
-        return self._routed(where, form, replace(form, stage="output raw"), bare=False)
+        found = self._routed(where, form, replace(form, stage="output raw"), user=True)
+        return [
+            (part, replace(step, first_link=step.link) if isinstance(step, Form) else step)
+            for part, step in found
+        ]
 
     def _rerouted(self, stage: str, arrivals: Arrivals, passing: Arrivals) -> list[tuple[PacketSet, Step]]:
         """Packets of the node are routed again when what their route hung on was changed."""
@@ -134,15 +140,16 @@ class Side:
             kept, moved = where & same, where & ~same
             found.append((kept, form))
             if moved.satisfiable():
-                found.extend(self._routed(moved, form, form, bare=True))
+                found.extend(self._routed(moved, form, form, user=False))
         return found
 
     def _routed(
-        self, where: PacketSet, form: Form, onward: Form, *, bare: bool
+        self, where: PacketSet, form: Form, onward: Form, *, user: bool
     ) -> list[tuple[PacketSet, Step]]:
         query = Query(
             destination=Part.DESTINATION if form.destination is None else form.destination, source=Part.SOURCE,
-            iif="lo", mark=form.mark, mark_unknown=form.mark_unknown, tos=form.tos, local=True, bare=bare,
+            iif="lo", mark=form.mark, mark_unknown=form.mark_unknown, tos=form.tos, local=True,
+            user=user,
             destination_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
         )  # fmt: skip
         found: list[tuple[PacketSet, Step]] = []
