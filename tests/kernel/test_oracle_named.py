@@ -684,6 +684,19 @@ def test_no_error_for_an_error() -> None:
         )
 
 
+@pytest.mark.xfail(strict=True, reason="the model takes the error's own protocol and addresses")
+def test_a_related_error_belongs_to_the_connection_of_its_packet() -> None:
+    """Matches of conntrack see the other connection: its protocol, its addresses; the error itself is of the reply's direction."""
+    rules = """
+*filter
+-A FORWARD -p icmp -m conntrack --ctstate RELATED --ctproto 17 --ctdir REPLY --ctorigsrc 10.2.0.9 -j DROP
+COMMIT"""
+    with by_hand(rules=rules) as node:
+        flow = ping("10.1.0.5", "10.2.0.9", icmp_type=3, icmp_code=1, state="RELATED")
+        assert "silence" == node.outcome(flow)
+        assert "sent" == node.outcome(ping("10.1.0.5", "10.2.0.9")).split()[0]
+
+
 def test_connmark_saved_and_restored_within_one_packet() -> None:
     """The mark of the connection lives from one chain to the next."""
     rules = """

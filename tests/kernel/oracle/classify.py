@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """An ICMP error or a reset came back."""
     REFUSED = "refused"
     """The socket of the node's own program got an error."""
+    ASKED = "asked"
+    """About to be sent: the kernel asks for the next hop, in a way to which no answer is taken."""
     SILENT = "silent"
 
 
@@ -94,6 +96,8 @@ def classify(
             return Answer(Kind.REJECTED, icmp=(packet.icmp_type, packet.icmp_code))
         if resets(packet, probe):
             return Answer(Kind.REJECTED, reset=True)
+    for link, address in stage.unresolved:
+        return Answer(Kind.ASKED, link=stage.masters.get(link, link), next_hop=address)
     return Answer(Kind.SILENT)
 
 

@@ -98,6 +98,9 @@ def _agrees(flow: Flow, answer: Answer, trace: Trace) -> Verdict:
             if answer.error == "ENETUNREACH" and found is D.UNREACHABLE:
                 return _verdict(trace.reject_kind in {"net-unreachable", "no-route"})
             return _verdict(found in _REFUSALS.get(answer.error, frozenset()))
+        case Kind.ASKED:
+            same = found is D.SENT and (trace.link, trace.next_hop) == (answer.link, answer.next_hop)
+            return Verdict.CLASS if same else Verdict.DISAGREE
         case _:
             return _quiet(flow, answer, trace)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from random import Random
 
 from oracle.addresses import MARKS, PORTS, TOS, USERS
+from oracle.probe import tracked
 from oracle.stage import mac_of
 from oracle.states import BRIDGE, State
 from planner.models.flow import Entry, Flow
@@ -76,9 +77,8 @@ def _arriving(state: State, draw: Random) -> Flow:
     destination = _destination(state, draw)
     if bridged:
         entry, destination = _by_port(state, draw, number, source, destination)
-    return Flow.model_validate(
-        header | {"source": source, "destination": destination, "source_mac": mac_of(source), "entry": entry}
-    )
+    ends = {"source": source, "destination": destination, "source_mac": mac_of(source), "entry": entry}
+    return tracked(Flow.model_validate(header | ends))
 
 
 def _by_port(state: State, draw: Random, number: int, source: str, destination: str) -> tuple[Entry, str]:

@@ -7,7 +7,7 @@ from plan_node import observe
 
 from oracle.classify import Answer
 from oracle.compare import Verdict, compare
-from oracle.probe import probe
+from oracle.probe import probe, tracked
 from oracle.stage import Stage, mac_of
 from planner.models.flow import Entry, Flow, Trace
 from planner.models.node import NodeState
@@ -93,6 +93,8 @@ def describe(answer: Answer) -> str:
         return "reset" if answer.reset else f"icmp {answer.icmp[0]}/{answer.icmp[1]}" if answer.icmp else ""
     if answer.kind == "refused":
         return answer.error
+    if answer.kind == "asked":
+        return f"asked on {answer.link} for {answer.next_hop}"
     named = sorted(answer.counted & {"rp_filter", "no route", "not forwarded"})
     return f"silence ({named[0]})" if named else "silence"
 
@@ -127,4 +129,4 @@ def _flow(protocol: int, source: str, destination: str, via: str, more: dict[str
         "entry": entry,
         "source_mac": mac_of(source) if via else "",
     }
-    return Flow.model_validate(values | more)
+    return tracked(Flow.model_validate(values | more))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from oracle.classify import Answer, Kind, Mine, classify
 from oracle.frames import HEADER, ICMP, ICMP6, TCP, UDP, Packet, build
 from oracle.stage import Stage, mac_of
-from planner.models.flow import Flow
+from planner.models.flow import Binding, Flow
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYN, ACK = 2, 16
@@ -111,6 +111,24 @@ def _establish(stage: Stage, flow: Flow, packet: Packet) -> None:
     elif flow.state == "RELATED":
         assert packet.inner is not None
         stage.conntrack.establish(packet.inner)
+
+
+def tracked(flow: Flow) -> Flow:
+    """With what the entry says that the judge makes for an ESTABLISHED or RELATED packet: no translation, no mark.
+
+    An error travels against the packet that it is about, which is of the original direction.
+    """
+    if flow.state not in {"ESTABLISHED", "RELATED"}:
+        return flow
+    binding = Binding(
+        source=flow.source,
+        destination=flow.destination,
+        source_port=flow.source_port,
+        destination_port=flow.destination_port,
+        reply=flow.state == "RELATED",
+        mark=0,
+    )
+    return flow.model_copy(update={"binding": binding})
 
 
 @contextmanager

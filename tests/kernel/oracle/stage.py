@@ -102,8 +102,8 @@ class Stage:
         self.tunnels: dict[str, Tunnel] = {}
         self.neighbours: dict[str, str] = {}
         """Address at a MAC."""
-        self.unresolved: list[str] = []
-        """Neighbours that the kernel asked for and that nobody answered."""
+        self.unresolved: list[tuple[str, str]] = []
+        """Neighbours that the kernel asked for since the last time, and that cannot be answered: link and address."""
 
     def __enter__(self) -> Self:
         self.node = Namespace().__enter__()
@@ -196,6 +196,7 @@ class Stage:
     def drain(self) -> list[Event]:
         """Everything that the kernel has let out, with questions for neighbours answered until there are none."""
         events: list[Event] = []
+        self.unresolved.clear()
         again = True
         while again:
             again = False
@@ -223,6 +224,9 @@ class Stage:
             ports = [port for port, bridge in self.masters.items() if bridge == self.masters.get(name)]
             if ports and name != self.ports.get(target, ports[0]):
                 return False
+            if frame.body[14] == 127:
+                # Asked with a loopback address: the answer to it would be refused (net/ipv4/arp.c, arp_process).
+                self.unresolved.append((name, target))
             self.knows(target)
             self.send(name, arp_answer(frame, mac_bytes(mac_of(target))))
             return True
@@ -230,7 +234,7 @@ class Stage:
         if packet is None:
             return False
         if packet.protocol == 58 and packet.icmp_type == 135:
-            self.unresolved.append(str(ip_address(packet.body[:16])))
+            self.unresolved.append((name, str(ip_address(packet.body[:16]))))
             return False
         for tunnel_name, tunnel in self.tunnels.items():
             if tunnel.lower == name and packet.protocol == UDP and packet.destination_port == tunnel.port:
