@@ -1,5 +1,7 @@
 """One operation on the state of a node: which interpreter reads the command."""
 
+from dataclasses import replace
+
 from planner.models.change import Cause
 from planner.models.node import ConfigFile, NodeState
 from planner.models.proposal import Command, Effect, FileWrite, Operation, Stage
@@ -9,7 +11,7 @@ from planner.proposal.ipset import run_ipset
 from planner.proposal.iptables.command import program, run_iptables
 from planner.proposal.iptables.restore import run_restore
 from planner.proposal.outcome import Outcome
-from planner.proposal.sysctl import write_sysctl
+from planner.proposal.sysctl import apply_sysctl_file, write_sysctl
 
 
 def run(operation: Operation, state: NodeState) -> Stage:
@@ -113,11 +115,6 @@ def _reload(command: Command, state: NodeState, paths: list[str], *, system: boo
             reason = f"not understood: `{missing[0]}` is loaded, and the snapshot does not hold it"
             return Outcome(state, gaps=(Gap(section="proposal", reason=reason, source=command.source),))
         chosen = {path: state.files[path] for path in wanted}
-    effects: tuple[Effect, ...] = ()
-    gaps: tuple[Gap, ...] = ()
-    for assignment in effective_assignments(chosen, Reader.PROCPS, state.sysctls):
-        outcome = write_sysctl(
-            state, assignment.key, assignment.value, source=assignment.source, tolerate=True
-        )
-        state, effects, gaps = outcome.state, (*effects, *outcome.effects), (*gaps, *outcome.gaps)
-    return Outcome(state, effects=effects, gaps=gaps)
+    assignments = effective_assignments(chosen, Reader.PROCPS, state.sysctls)
+    # `sysctl --system` and `-p` go on after a line that fails.
+    return replace(apply_sysctl_file(state, assignments), error="")
