@@ -1,10 +1,13 @@
 """Everything found about one proposal."""
 
 from planner.models.change import Change
+from planner.models.comparison import NodeComparison
 from planner.models.finding import Finding, Level
+from planner.models.invariant import Kept
 from planner.models.noun import Noun
 from planner.models.plan import Plan
 from planner.models.proposal import Effect, Fragment
+from planner.models.rehearsal import Rehearsal
 from planner.models.score import Score
 from planner.models.source import Gap
 from planner.models.topology import Topology
@@ -73,3 +76,11 @@ class Assessment(Noun):
     catalogue: dict[str, CatalogueEntry] = {}
     """The risks named in `findings`."""
     plans: tuple[Plan, ...] = ()
+    packets: tuple[NodeComparison, ...] = ()
+    """Which packets are treated differently, for the representative of each cohort; at once, and at each later horizon that has
+    changes of its own."""
+    invariants: tuple[Kept, ...] = ()
+    """Paths that must stay open, before and after, for the representative of each cohort; with `step`, those that are shut only
+    between two steps."""
+    rehearsals: tuple[Rehearsal, ...] = ()
+    """For the representative of each cohort, once `netchange rehearse` has run."""

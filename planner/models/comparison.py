@@ -2,8 +2,10 @@
 
 from enum import StrEnum
 
-from planner.models.flow import Disposition, Flow
+from planner.models.flow import Disposition, Flow, Trace
+from planner.models.horizon import Horizon
 from planner.models.noun import Noun
+from planner.models.traffic import TrafficClass
 
 PASSES = frozenset({Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED})
 
@@ -68,6 +70,11 @@ class PacketClass(Noun):
     """The class in boxes; the last one says `…` when it is cut."""
     share: float = 0.0
     """Part of all headers."""
+    traffic: TrafficClass | None = None
+    """What people call these packets; None where it is none of the eleven."""
+    walked_before: Trace | None = None
+    """The witness through the state before, hop by hop."""
+    walked_after: Trace | None = None
 
     @property
     def newly_blocked(self) -> bool:
@@ -109,3 +116,11 @@ class Comparison(Noun):
     def newly_allowed(self) -> tuple[PacketClass, ...]:
         """Classes that pass now and did not."""
         return tuple(one for one in self.classes if one.newly_allowed)
+
+
+class NodeComparison(Noun):
+    """A comparison of one node's two states at one horizon."""
+
+    node: str
+    horizon: Horizon
+    comparison: Comparison

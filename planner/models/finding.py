@@ -91,11 +91,3 @@ class Finding(Noun):
     """Primary location in the proposal; the change's own when None."""
     preexisting: bool = False
     """True before the change as well: told apart, never scored."""
-
-
-class Invariant(StrEnum):
-    """Verdict of something that must stay true."""
-
-    HOLDS = "holds"
-    BROKEN = "broken"
-    UNKNOWN = "unknown"

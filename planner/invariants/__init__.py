@@ -1,0 +1,1 @@
+"""What must stay true of the network of a node: one file for each invariant."""

@@ -1,0 +1,122 @@
+"""What was seen when a plan and its way back were run in a namespace."""
+
+from enum import StrEnum
+
+from planner.models.noun import Noun
+
+
+class Proof(StrEnum):
+    """How a rehearsal ended."""
+
+    PROVEN = "proven"
+    """Every step did what was predicted, and the way back led to the original from after each of them."""
+    PROVEN_EXCEPT = "proven, except"
+    """The same for what could be rebuilt; what could not is listed."""
+    MODEL_WRONG = "prediction was wrong"
+    """The kernel did something else than was predicted."""
+    NOT_UNDONE = "not undone"
+    """Something was left behind by a way back."""
+    NOT_RUN = "not run"
+    """There was no place to run it; `reason` says what is missing."""
+
+
+class NotRehearsed(Noun):
+    """A part of the node or of the plan that the namespace could not show."""
+
+    what: str
+    """`sysctl net.netfilter.nf_conntrack_max`, `link wg0`, `step 3`."""
+    reason: str
+
+
+class Difference(Noun):
+    """One fact of two states that should be equal."""
+
+    what: str
+    """`route ip main 10.244.2.0/24`."""
+    wanted: str
+    """Empty: should not be there."""
+    found: str
+    """Empty: is not there."""
+
+
+class RealProbe(Noun):
+    """A packet of an invariant, really sent in the namespace."""
+
+    path: str
+    """Name of the `Path`."""
+    words: str
+    before: str
+    """What became of it: `arrives`, `lost: …`."""
+    after: str
+    predicted: str
+    """What the model said of `after`."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether model and kernel say the same."""
+        return self.after == self.predicted
+
+
+class Turn(Noun):
+    """One step run, and the way back from after it."""
+
+    step: int
+    title: str
+    applied: bool
+    """It was run and exited as it should."""
+    output: str = ""
+    """What it said when it did not."""
+    unpredicted: tuple[Difference, ...] = ()
+    """Between the predicted state after it and the one found."""
+    left_behind: tuple[Difference, ...] = ()
+    """Between the original and what the way back from here led to."""
+    undone: bool = True
+    """The way back was run and exited as it should."""
+    seconds: float = 0.0
+    """From the start of the step until it was done: a bound on the time that what it breaks is broken."""
+    undo_seconds: float = 0.0
+    probes: tuple[RealProbe, ...] = ()
+
+
+class Trial(Noun):
+    """Something else that may happen: killed in the middle, rollback run twice, a foreign change meanwhile, the dead-man timer."""
+
+    name: str
+    words: str
+    held: bool
+    detail: str = ""
+
+
+class Rehearsal(Noun):
+    """The evidence for one node's plan."""
+
+    node: str
+    proof: Proof
+    reason: str = ""
+    kernel: str = ""
+    """Release that it was rehearsed on."""
+    tools: dict[str, str] = {}
+    """Versions of ip, iptables, nft, ipset."""
+    isolation: str = ""
+    """`root in a user namespace`, `user namespace without root` …"""
+    turns: tuple[Turn, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    not_rehearsed: tuple[NotRehearsed, ...] = ()
+    facts: int = 0
+    """Facts of the node that were rebuilt and found equal."""
+    seconds: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """`rehearsed: 7 of 7 steps, state equal after undo from each of them, not rehearsed: 2 sysctls`."""
+        if self.proof is Proof.NOT_RUN:
+            return f"not rehearsed: {self.reason}"
+        done = sum(turn.applied and not turn.unpredicted for turn in self.turns)
+        back = sum(turn.undone and not turn.left_behind for turn in self.turns)
+        undo = (
+            "state equal after undo from each of them"
+            if back == len(self.turns)
+            else f"state equal after undo from {back} of them"
+        )
+        rest = f", not rehearsed: {len(self.not_rehearsed)}" if self.not_rehearsed else ""
+        return f"rehearsed: {done} of {len(self.turns)} steps as predicted, {undo}{rest}"

@@ -1,0 +1,1 @@
+"""Whether a node is in the state that was predicted, and the commands that show it."""
