@@ -8,7 +8,7 @@ from types import FrameType
 
 import typer
 
-from planner.cli import compare, diff, explain, plan, report, risks, show, snapshot, trace
+from planner.cli import compare, diff, explain, plan, report, risks, show, snapshot, trace, verify
 from planner.cli.arguments import arguments
 from planner.cli.output import note, silence
 from planner.errors import NetchangeError
@@ -34,6 +34,7 @@ app.command("show")(show.show)
 app.command("plan")(plan.plan)
 app.command("compare")(compare.compare)
 app.command("trace")(trace.trace)
+app.command("verify")(verify.verify)
 app.command("diff")(diff.diff)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)

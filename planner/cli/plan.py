@@ -14,6 +14,8 @@ from planner.cli.printing import Format, print_assessment
 
 if TYPE_CHECKING:
     from planner.models.assessment import Assessment
+    from planner.models.proposal import Fragment
+    from planner.models.snapshot import Snapshot
 
 
 class Kind(StrEnum):
@@ -59,7 +61,9 @@ def plan(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Directory for assessment.json, apply.sh and rollback.sh.", readable=False
+            "--out",
+            help="Directory for assessment.json, apply.sh, rollback.sh and the states before and after.",
+            readable=False,
         ),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="Form of the report.")] = Format.TERMINAL,
@@ -83,26 +87,38 @@ def plan(
     if out is not None:
         expect_directory(out)
     with progress("planning"):
-        assessment = _assess(files, before, kind, noflush=noflush, title=title, growth=growth)
+        snapshot, proposed = _inputs(files, before, kind, noflush=noflush)
+        assessment = _assess(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
     if out is not None:
-        write_plan(out, assessment)
-        note(f"wrote assessment.json, apply.sh and rollback.sh to {out}")
+        write_plan(out, assessment, snapshot, proposed)
+        note(f"wrote assessment.json, apply.sh, rollback.sh and the states before and after to {out}")
     print_assessment(assessment, form, full=full)
     raise typer.Exit(_exit_code(assessment, gate, detailed=detailed, strict=strict))
 
 
-def _assess(
-    files: list[Path], before: Path, kind: "Kind | None", *, noflush: bool, title: str, growth: float
-) -> "Assessment":
-    from planner.assess import assess, assess_snapshots
+def _inputs(
+    files: list[Path], before: Path, kind: "Kind | None", *, noflush: bool
+) -> "tuple[Snapshot, Snapshot | tuple[Fragment, ...]]":
     from planner.models.proposal import FragmentKind
-    from planner.models.snapshot import Snapshot
 
     chosen: FragmentKind | None = FragmentKind(kind.value) if kind is not None else None
     proposed = proposal(files, kind=chosen, noflush=noflush)
-    snapshot = load_state(before)
+    return load_state(before), proposed
+
+
+def _assess(
+    snapshot: "Snapshot",
+    proposed: "Snapshot | tuple[Fragment, ...]",
+    *,
+    name: str,
+    title: str,
+    growth: float,
+) -> "Assessment":
+    from planner.assess import assess, assess_snapshots
+    from planner.models.snapshot import Snapshot
+
     if isinstance(proposed, Snapshot):
-        return assess_snapshots(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
+        return assess_snapshots(snapshot, proposed, name=name, title=title, growth=growth)
     return assess(snapshot, proposed, title=title, growth=growth)
 
 

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 from planner.errors import NetchangeError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from planner.models.assessment import Assessment
+    from planner.models.proposal import Fragment
+    from planner.models.snapshot import Snapshot
 
 
 def expect_directory(out: Path) -> None:
@@ -22,13 +26,23 @@ def expect_directory(out: Path) -> None:
         )
 
 
-def write_plan(out: Path, assessment: "Assessment") -> None:
-    """The assessment and each node's scripts; those of several nodes lie in a directory of their own for each."""
+def write_plan(
+    out: Path, assessment: "Assessment", snapshot: "Snapshot", proposed: "Snapshot | Sequence[Fragment]"
+) -> None:
+    """The assessment, the states before and after, and each node's scripts; those of several nodes lie in a directory of
+    their own for each.
+    """
     from planner.collect.store import Output, write_together
+    from planner.emit.snapshot import dump_snapshot
     from planner.plan.scripts import emit_apply, emit_rollback
     from planner.report.saved import dump
+    from planner.verify.predict import predict
 
-    files = {out / "assessment.json": Output(dump(assessment))}
+    files = {
+        out / "assessment.json": Output(dump(assessment)),
+        out / "before.json.gz": Output(dump_snapshot(snapshot, gz=True)),
+        out / "predicted.json.gz": Output(dump_snapshot(predict(snapshot, proposed), gz=True)),
+    }
     single = len(assessment.plans) == 1
     for plan in assessment.plans:
         where = out if single else out / _directory(plan.node)

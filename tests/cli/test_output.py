@@ -14,7 +14,7 @@ from program import COMMAND, DEMO, PULL_REQUEST, RULES, SYSCTLS, called, launche
 
 Captured = pytest.CaptureFixture[bytes]
 PLAN = ("plan", "--before", DEMO, PULL_REQUEST)
-FILES = {"apply.sh", "assessment.json", "rollback.sh"}
+FILES = {"apply.sh", "assessment.json", "before.json.gz", "predicted.json.gz", "rollback.sh"}
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a small file system")
 
 

@@ -13,10 +13,12 @@ from planner.collect.host import collector_script
 from planner.diff.nodes import diff_nodes
 from planner.models.node import NodeState, Volatile
 from planner.models.snapshot import Snapshot
+from planner.models.verification import Standing
 from planner.parse.node import parse_node
 from planner.parse.stream import parse_stream
 from planner.plan.scripts import emit_apply, emit_rollback
-from planner.proposal.propose import propose
+from planner.verify.predict import predict
+from planner.verify.verify import verify
 
 PULL_REQUEST = Path(__file__).resolve().parents[2] / "docs/demo/pull-request"
 TOKEN = "0" * 32
@@ -55,12 +57,13 @@ def test_the_shipped_pull_request_is_applied_as_predicted_and_undone_without_res
     proposed = fragments([PULL_REQUEST])
     snapshot = Snapshot(taken_at="2026-01-01T00:00:00Z", nodes=(before,))
     (plan,) = assess(snapshot, proposed).plans
-    predicted = propose(before, proposed).stages[-1].after
+    predicted = predict(snapshot, proposed).nodes[0]
 
     run_script(kubernetes, emit_apply(plan))
     applied = observe(kubernetes)
 
     assert () == diff_nodes(predicted, applied)
+    assert verify(before, predicted, applied).as_predicted
     assert {path: file.text for path, file in predicted.files.items()} == {
         path: file.text for path, file in applied.files.items()
     }
@@ -70,6 +73,7 @@ def test_the_shipped_pull_request_is_applied_as_predicted_and_undone_without_res
     restored = observe(kubernetes)
 
     assert () == diff_nodes(before, restored)
+    assert Standing.NOT_APPLIED is verify(before, predicted, restored).standing
     assert before.files == restored.files
     assert before.rulesets == restored.rulesets
     assert "1" == restored.sysctls["net.ipv4.ip_forward"]

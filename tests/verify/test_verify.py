@@ -1,0 +1,154 @@
+"""`verify`: where a node stands between the state before a change and the one that was predicted."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from program import DEMO, PULL_REQUEST, called, refused
+
+from planner.cli.inputs import fragments, load_state
+from planner.models.node import NodeState
+from planner.models.ruleset import Ruleset
+from planner.models.verification import Standing
+from planner.verify.predict import predict
+from planner.verify.verify import verify
+
+KEY, OTHER = "net.ipv4.ip_forward", "net.ipv4.tcp_syncookies"
+
+
+def states() -> tuple[NodeState, NodeState]:
+    snapshot = load_state(DEMO)
+    return snapshot.nodes[0], predict(snapshot, fragments([PULL_REQUEST])).nodes[0]
+
+
+def with_sysctls(node: NodeState, **values: str) -> NodeState:
+    changed = {key.replace("__", "."): value for key, value in values.items()}
+    return node.model_copy(update={"sysctls": {**node.sysctls, **changed}})
+
+
+def test_the_predicted_state_is_as_predicted() -> None:
+    """Nothing differs, and all that was planned is counted."""
+    before, predicted = states()
+
+    result = verify(before, predicted, predicted)
+
+    assert Standing.APPLIED is result.standing
+    assert result.as_predicted
+    assert result.planned > 10
+
+
+def test_the_state_before_is_told_as_not_applied() -> None:
+    """Every planned change is missing, and nothing is somebody else's."""
+    before, predicted = states()
+
+    result = verify(before, predicted, before)
+
+    assert Standing.NOT_APPLIED is result.standing
+    assert result.planned == len(result.missing)
+    assert () == result.foreign
+
+
+def test_one_value_that_was_set_back_is_the_one_that_is_missing() -> None:
+    """The rest is in place: the node stands in between."""
+    before, predicted = states()
+
+    result = verify(before, predicted, with_sysctls(predicted, net__ipv4__ip_forward=before.sysctls[KEY]))
+
+    assert Standing.PARTLY is result.standing
+    assert [KEY] == [getattr(change, "key", "") for change in result.missing]
+    assert (before.sysctls[KEY], predicted.sysctls[KEY]) == (
+        getattr(result.missing[0], "before", None),
+        getattr(result.missing[0], "after", None),
+    )
+
+
+def test_a_planned_value_that_is_a_third_one_is_different_and_not_missing() -> None:
+    """Neither as before nor as predicted."""
+    before, predicted = states()
+
+    result = verify(before, predicted, with_sysctls(predicted, net__ipv4__ip_forward="7"))
+
+    assert () == result.missing
+    assert [(KEY, "7")] == [
+        (change.key, change.after) for change in result.different if change.kind == "sysctl"
+    ]
+
+
+def test_what_the_plan_does_not_touch_is_somebody_elses() -> None:
+    """All planned changes are in place, and a rule and a value that nobody planned are told apart from them."""
+    before, predicted = states()
+    rules = predicted.ruleset("ip", "nft")
+    assert rules is not None
+    table = rules.tables["filter"]
+    chains = {**table.chains, "INPUT": (*table.chains["INPUT"], "-s 192.0.2.1/32 -j DROP")}
+    changed = table.model_copy(update={"chains": chains})
+    other: Ruleset = rules.model_copy(update={"tables": {**rules.tables, "filter": changed}})
+    found = with_sysctls(predicted, net__ipv4__tcp_syncookies="0").model_copy(
+        update={"rulesets": tuple(other if one is rules else one for one in predicted.rulesets)}
+    )
+
+    result = verify(before, predicted, found)
+
+    assert Standing.OTHERWISE is result.standing
+    assert {"sysctl", "rule"} == {change.kind for change in result.foreign}
+    assert not result.as_predicted
+
+
+def planned(capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> Path:
+    out = tmp_path / "out"
+    called(capsysbinary, "plan", "--before", DEMO, PULL_REQUEST, "--out", out)
+    return out
+
+
+def test_the_program_says_yes_with_0_and_no_with_6(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """The directory of a plan is all it needs besides the snapshot."""
+    out = planned(capsysbinary, tmp_path)
+
+    yes = called(capsysbinary, "verify", out, out / "predicted.json.gz")
+    no = called(capsysbinary, "verify", out / "assessment.json", DEMO)
+
+    assert (0, 6) == (yes.code, no.code)
+    assert b"in the predicted state" in yes.out
+    assert b"as before the change" in no.out
+
+
+def test_the_json_of_a_verification_holds_what_differs(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """One object a node."""
+    out = planned(capsysbinary, tmp_path)
+    document = json.loads(gzip.decompress((out / "predicted.json.gz").read_bytes()))
+    document["nodes"][0]["sysctls"][OTHER] = "0"
+    (tmp_path / "found.json").write_text(json.dumps(document))
+
+    shown = called(capsysbinary, "verify", out, tmp_path / "found.json", "--json")
+
+    assert 6 == shown.code
+    assert [OTHER] == [change["key"] for change in json.loads(shown.out)["foreign"]]
+
+
+def test_a_directory_that_is_no_plan_is_refused(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """One sentence that names the missing file."""
+    said = refused(capsysbinary, "verify", tmp_path, DEMO)
+
+    assert "before.json.gz" in said
+
+
+def test_a_snapshot_of_another_node_is_told(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """One node stands for one node, but nobody shall take the wrong one for the right one."""
+    out = planned(capsysbinary, tmp_path)
+    document = json.loads(gzip.decompress((out / "predicted.json.gz").read_bytes()))
+    document["nodes"][0]["name"] = "worker-7"
+    (tmp_path / "found.json").write_text(json.dumps(document))
+
+    shown = called(capsysbinary, "verify", out, tmp_path / "found.json")
+
+    assert 0 == shown.code
+    assert "worker-7" in shown.err
