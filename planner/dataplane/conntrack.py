@@ -1,5 +1,7 @@
 """What connection tracking says about a packet at its hook, and what the answer to a packet looks like."""
 
+from dataclasses import replace
+
 from planner.dataplane.packet import UNKNOWN_MARK, Ends, Mark, Tracking, number
 from planner.dataplane.walk import Walk
 from planner.models.flow import Binding, Disposition, Entry, Flow, Trace
@@ -24,6 +26,9 @@ def look(walk: Walk, state: str) -> None:
         return
     if state == "NEW":
         walk.change(tracking=Tracking(state="NEW", entry=True, looked=True, original=packet.ends))
+        return
+    if state == "RELATED" and packet.is_error:
+        walk.change(tracking=_told(tracking.binding))
         return
     binding = tracking.binding
     if binding is None:
@@ -55,6 +60,31 @@ def look(walk: Walk, state: str) -> None:
             snat=destination_changes if binding.reply else source_changes,
             binding=binding,
         )
+    )
+
+
+def _told(binding: Binding | None) -> Tracking:
+    """Of an error: the connection of the packet that it tells about (nf_conntrack_proto_icmp.c, nf_conntrack_inet_error)."""
+    told = binding.told if binding is not None else None
+    mark = UNKNOWN_MARK if binding is None or binding.mark is None else Mark(binding.mark)
+    bare = Tracking("RELATED", entry=True, looked=True, mark=mark, dnat=None, snat=None, binding=binding)
+    if told is None:
+        return bare
+    source, destination = number(told.source), number(told.destination)
+    original = Ends(source, destination, told.source_port, told.destination_port)
+    answer = Ends(
+        number(told.answer_source),
+        number(told.answer_destination),
+        told.answer_source_port,
+        told.answer_destination_port,
+    )
+    return replace(
+        bare,
+        original=original,
+        answer=answer,
+        dnat=(answer.source, answer.source_port) != (destination, told.destination_port),
+        snat=(answer.destination, answer.destination_port) != (source, told.source_port),
+        protocol=told.protocol,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from ipaddress import ip_network
 
-from planner.dataplane.query import OLD_TOS, Found, Query, selectors, tos_of, within
+from planner.dataplane.query import LOOPBACK, OLD_TOS, Found, Query, selectors, tos_of, within
 from planner.models.node import NodeState
 from planner.models.route import LOCAL, MAIN, NextHop, PolicyRule, Route
 from planner.sysctls.names import ALL, conf
@@ -64,6 +64,14 @@ class Fib:
     def has_realms(self) -> bool:
         """Routes with realms make the kernel look up every source (fib_num_tclassid_users)."""
         return any("realms" in route.options for route in self.state.routes if route.family == self.family)
+
+    @cached_property
+    def takes_apart(self) -> bool:
+        """Whether arriving packets are read up to their ports; a rule for `iif lo` does not ask for it.
+
+        include/net/fib_rules.h, fib_rule_requires_fldissect (measured).
+        """
+        return any((rule.ipproto or rule.sport or rule.dport) and rule.iif != LOOPBACK for rule in self.rules)
 
     @cached_property
     def has_custom_rules(self) -> bool:

@@ -193,7 +193,8 @@ def _tracked_value(packet: Packet, name: Field) -> int | None:
     if not tracking.entry:
         return ABSENT
     if name is Field.CT_PROTOCOL:
-        return packet.protocol
+        error = tracking.state == "RELATED" and packet.is_error
+        return tracking.protocol if error else packet.protocol
     if name is Field.CT_REPLY_DIRECTION:
         return None if tracking.binding is None and tracking.state != "NEW" else int(_replies(packet))
     if name is Field.CT_STATUS:

@@ -82,6 +82,8 @@ class Tracking:
     confirmed: bool = False
     """Past the end of its first way through the hooks (nf_conntrack_confirm)."""
     binding: Binding | None = None
+    protocol: int | None = None
+    """Of the connection that an ICMP error tells about; None when not known."""
 
 
 @dataclass(frozen=True, slots=True)

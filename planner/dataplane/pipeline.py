@@ -7,7 +7,7 @@ from planner.dataplane.choices import Choices
 from planner.dataplane.hooks import STATIONS, Hook, Reroute
 from planner.dataplane.local import listener
 from planner.dataplane.packet import Packet, flow_of, packet_of, with_tracking
-from planner.dataplane.query import Found
+from planner.dataplane.query import LOOPBACK, Found
 from planner.dataplane.routing import may_forward6, route_in, route_in6, route_out, told
 from planner.dataplane.surroundings import refused_at_once, served, surroundings, too_big
 from planner.dataplane.tables import native_rest, run_hook, run_station
@@ -133,7 +133,7 @@ def _send(walk: Walk, flow: Flow) -> End:
         if end is not None:
             return end
         if _changed(before, walk.packet, station.reroute):
-            again = route_out(walk)
+            again = route_out(walk, again=True)
             if isinstance(again, End):
                 return again
             # Rules of this hook go on seeing the first link: it is noted once, at the beginning (nf_hook_slow; measured).
@@ -142,7 +142,8 @@ def _send(walk: Walk, flow: Flow) -> End:
     if end is not None:
         return end
     walk.change(out_link=leg.link)
-    if found.type in {"local", "anycast"}:
+    if found.type in {"local", "anycast"} or (found.type, leg.link) == ("broadcast", LOOPBACK):
+        # A broadcast of 127.0.0.0/8 comes back as well: its route says ip_local_deliver (net/ipv4/route.c, __mkroute_output).
         return _loop_back(walk, flow)
     # Too long for the link, a packet of the node's own is cut, or its program has found a smaller size before.
     return _leave(walk, flow, leg)

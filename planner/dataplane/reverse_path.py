@@ -69,9 +69,9 @@ def _full(walk: Walk, out_link: str, mode: int) -> End | None:
         iif=out_link or LOOPBACK,
         mark=packet.mark if marked else Mark(),
         tos=packet.tos,
-        protocol=packet.protocol,
-        source_port=packet.destination_port,
-        destination_port=packet.source_port,
+        protocol=packet.protocol if fib.takes_apart else 0,
+        source_port=packet.destination_port if fib.takes_apart else 0,
+        destination_port=packet.source_port if fib.takes_apart else 0,
     )
     found = fib.lookup(query, walk.choices.undecided)
     if found.type not in {"unicast", "local", "broadcast", "multicast", "anycast"}:

@@ -42,6 +42,15 @@ def look_up(walk: Walk, query: Query) -> Found | End:
     return found
 
 
+def _arriving(walk: Walk) -> Query:
+    """The lookup of a packet that came by a link: without protocol and ports unless a rule asks for them."""
+    packet = walk.packet
+    query = query_of(packet)
+    if packet.family == "ip" and not walk.view.fib("ip").takes_apart:
+        return replace(query, protocol=0, source_port=0, destination_port=0)
+    return query
+
+
 def choose(walk: Walk, found: Found) -> NextHop:
     """One of several next hops: the kernel hashes the flow with a seed that nobody knows."""
     legs = found.legs
@@ -110,7 +119,7 @@ def _route_in4(walk: Walk) -> tuple[Found, NextHop] | End:
         return end
     if packet.destination == 0xFFFFFFFF:
         return _broadcast(walk, Found("broadcast"))
-    found = look_up(walk, query_of(packet))
+    found = look_up(walk, _arriving(walk))
     if isinstance(found, End):
         return found
     match found.type:
@@ -208,11 +217,10 @@ def _routed6(walk: Walk) -> tuple[Found, NextHop] | End:
     return may_forward6(walk) or routed
 
 
-def route_out(walk: Walk) -> tuple[Found, NextHop] | End:
-    """Where a packet of the node goes."""
-    packet = walk.packet
-    query = query_of(packet)
-    found = look_up(walk, query)
+def route_out(walk: Walk, *, again: bool = False) -> tuple[Found, NextHop] | End:
+    """Where a packet of the node goes. Routed again it goes as root's (net/ipv4/netfilter.c, ip_route_me_harder sets no uid)."""
+    query = query_of(walk.packet)
+    found = look_up(walk, replace(query, user=0) if again else query)
     if isinstance(found, End):
         return found
     if found.type in {"local", "anycast"}:

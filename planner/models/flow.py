@@ -60,6 +60,23 @@ class Binding(Noun):
     """The packet answers the one that opened the flow."""
     mark: int | None = None
     """Of the conntrack entry; None when not known."""
+    told: "Connection | None" = None
+    """Of an ICMP error: the connection that it tells about, which is the one that matches see. None: not known."""
+
+
+class Connection(Noun):
+    """A connection as conntrack keeps it: its protocol and the two ways that its packets go."""
+
+    protocol: int
+    source: str
+    destination: str
+    source_port: int = 0
+    destination_port: int = 0
+    answer_source: str
+    """Of the answers as they arrive: the destination of the original direction unless it is translated."""
+    answer_destination: str
+    answer_source_port: int = 0
+    answer_destination_port: int = 0
 
 
 class Flow(Noun):

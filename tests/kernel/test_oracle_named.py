@@ -60,7 +60,7 @@ def test_rp_filter_is_the_larger_of_two(everywhere: int, own: int, expected: str
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        pytest.param("true", "delivered", marks=pytest.mark.xfail(strict=True, reason="the model looks")),
+        ("true", "delivered"),
         ("ip rule add pref 50 iif eth1 ipproto tcp dport 9 lookup main", "silence"),
     ],
 )
@@ -587,7 +587,6 @@ COMMIT"""
         assert expected == node.outcome(udp("10.1.0.1.1000", "10.1.0.9.53", "")).split(": ")[0]
 
 
-@pytest.mark.xfail(strict=True, reason="the model keeps the user")
 def test_routed_anew_without_the_user() -> None:
     """The second route is root's: rules for a range of users do not see the socket's (ip_route_me_harder sets no uid)."""
     setup = """
@@ -599,6 +598,17 @@ ip rule add pref 100 uidrange 1000-1000 lookup 100"""
         assert "sent by eth1 to 10.2.0.254" == node.outcome(flow).split(":")[0]
     with by_hand(setup=setup, rules="*mangle\n-A OUTPUT -j MARK --set-mark 5\nCOMMIT") as node:
         assert "sent by eth0 to 10.1.0.254" == node.outcome(flow).split(":")[0]
+
+
+def test_a_broadcast_of_loopback_comes_back() -> None:
+    """By lo, through both ends of the way, to the node itself; nothing is sent (route.c, __mkroute_output: RTCF_LOCAL)."""
+    rules = "*filter\n-A INPUT -i lo -p udp --dport 54 -j DROP\nCOMMIT"
+    with by_hand(rules=rules) as node:
+        told = [
+            node.outcome(udp("127.0.0.1.1000", f"127.255.255.255.{port}", "")).split(":")[0]
+            for port in (53, 54)
+        ]
+        assert ["delivered", "silence"] == told
 
 
 def test_routed_anew_by_protocol_and_port() -> None:
@@ -684,7 +694,6 @@ def test_no_error_for_an_error() -> None:
         )
 
 
-@pytest.mark.xfail(strict=True, reason="the model takes the error's own protocol and addresses")
 def test_a_related_error_belongs_to_the_connection_of_its_packet() -> None:
     """Matches of conntrack see the other connection: its protocol, its addresses; the error itself is of the reply's direction."""
     rules = """

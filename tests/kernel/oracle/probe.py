@@ -12,7 +12,7 @@ from dataclasses import replace
 from oracle.classify import Answer, Kind, Mine, classify
 from oracle.frames import HEADER, ICMP, ICMP6, TCP, UDP, Packet, build
 from oracle.stage import Stage, mac_of
-from planner.models.flow import Binding, Flow
+from planner.models.flow import Binding, Connection, Flow
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 SYN, ACK = 2, 16
@@ -87,6 +87,11 @@ def _arrive(stage: Stage, flow: Flow) -> Answer:
     stage.conntrack.flush()
     stage.drain()
     _establish(stage, flow, packet)
+    return arrive(stage, flow, packet)
+
+
+def arrive(stage: Stage, flow: Flow, packet: Packet) -> Answer:
+    """What the kernel does with that packet of the flow, as its connections are now."""
     entry = flow.entry
     to = ""
     if entry.bridge_port and not entry.to_router:
@@ -107,14 +112,14 @@ def _arrive(stage: Stage, flow: Flow) -> Answer:
 def _establish(stage: Stage, flow: Flow, packet: Packet) -> None:
     """The connection that makes the packet ESTABLISHED or RELATED. NEW and INVALID are what the packet itself is."""
     if flow.state == "ESTABLISHED":
-        stage.conntrack.establish(packet)
+        stage.conntrack.establish(packet, mark=(flow.binding.mark or 0) if flow.binding else 0)
     elif flow.state == "RELATED":
         assert packet.inner is not None
         stage.conntrack.establish(packet.inner)
 
 
-def tracked(flow: Flow) -> Flow:
-    """With what the entry says that the judge makes for an ESTABLISHED or RELATED packet: no translation, no mark.
+def tracked(flow: Flow, *, mark: int = 0) -> Flow:
+    """With what the entry says that the judge makes for an ESTABLISHED or RELATED packet: no translation.
 
     An error travels against the packet that it is about, which is of the original direction.
     """
@@ -127,8 +132,26 @@ def tracked(flow: Flow) -> Flow:
         destination_port=flow.destination_port,
         reply=flow.state == "RELATED",
         mark=0,
+        told=_connection(packet_of(flow).inner) if flow.state == "RELATED" else None,
     )
     return flow.model_copy(update={"binding": binding})
+
+
+def _connection(inner: Packet | None) -> Connection | None:
+    """What the judge makes the error tell about: a connection without translation."""
+    if inner is None:
+        return None
+    return Connection(
+        protocol=inner.protocol,
+        source=inner.source,
+        destination=inner.destination,
+        source_port=inner.source_port,
+        destination_port=inner.destination_port,
+        answer_source=inner.destination,
+        answer_destination=inner.source,
+        answer_source_port=inner.destination_port,
+        answer_destination_port=inner.source_port,
+    )
 
 
 @contextmanager
@@ -173,6 +196,7 @@ def _host(stage: Stage, flow: Flow) -> Answer:
 
 def _options(own: socket.socket, flow: Flow) -> None:
     own.setblocking(False)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if flow.mark:
         own.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, flow.mark)
     if flow.family == "ip":
