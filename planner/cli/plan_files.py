@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from planner.cli.output import note
 from planner.errors import NetchangeError
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from planner.models.assessment import Assessment
     from planner.models.proposal import Fragment
     from planner.models.snapshot import Snapshot
+
+
+SCRIPTS = ("apply.sh", "rollback.sh")
 
 
 def expect_directory(out: Path) -> None:
@@ -59,11 +63,22 @@ def write_plan(
         for folder in sorted({path.parent for path in files}):
             _make(folder, made)
         write_together(files)
+        _set_aside(out, set(files))
     except BaseException:
         for folder in reversed(made):
             with suppress(OSError):
                 folder.rmdir()
         raise
+
+
+def _set_aside(out: Path, written: set[Path]) -> None:
+    """Scripts of a former plan that this one did not replace: beside its assessment they would be taken for its own."""
+    for name in SCRIPTS:
+        for old in sorted((*out.glob(name), *out.glob(f"*/{name}"))):
+            if old not in written and old.is_file():
+                former = old.with_name(f"{name}.former")
+                old.replace(former)
+                note(f"{old} belongs to a former plan and is now called {former.name}")
 
 
 def _directory(node: str) -> str:

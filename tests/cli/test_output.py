@@ -1,5 +1,6 @@
 """Where output goes, and that it is whole, the same each time, and never lost."""
 
+import gzip
 import json
 import os
 import pty
@@ -171,6 +172,27 @@ def test_a_run_that_fails_leaves_the_last_output(tmp_path: Path, capsysbinary: C
     refused(capsysbinary, "plan", "--before", DEMO, tmp_path / "gone", "--out", out)
 
     assert held == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_scripts_of_another_plan_do_not_lie_beside_the_new_assessment(
+    tmp_path: Path, capsysbinary: Captured
+) -> None:
+    """A plan of one node, then one of two into the same directory: the first one's scripts are kept under another name."""
+    out = tmp_path / "out"
+    called(capsysbinary, *PLAN, "--out", out)
+    former = (out / "rollback.sh").read_bytes()
+    document = json.loads(gzip.decompress(DEMO.read_bytes()))
+    document["nodes"].append(
+        {**document["nodes"][0], "name": "worker-2", "sysctls": {"net.ipv4.ip_forward": "1"}}
+    )
+    (tmp_path / "two.json").write_text(json.dumps(document))
+    shown = called(capsysbinary, "plan", "--before", tmp_path / "two.json", PULL_REQUEST, "--out", out)
+
+    assert 0 == shown.code
+    assert {"worker-1", "worker-2"} <= {path.name for path in out.iterdir()}
+    assert not (out / "rollback.sh").exists()
+    assert former == (out / "rollback.sh.former").read_bytes()
+    assert "former plan" in shown.err
 
 
 SMALL_DISK = """
