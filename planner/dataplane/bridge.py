@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from planner.dataplane import gaps
 from planner.dataplane.packet import Packet
 from planner.dataplane.view import View
 from planner.dataplane.walk import End, Walk
@@ -22,7 +23,7 @@ def shows_frames(walk: Walk, bridge: str) -> bool:
     value = view.value(key)
     link = view.links.get(bridge)
     own = link is not None and link.options.get(f"nf_call_{name}") in {"1", "on"}
-    if value is None and view.missing("sysctl"):
+    if value is None and view.missing(f"{gaps.SYSCTLS}/{key}"):
         return walk.choices.undecided(key, f"{key} is not in the snapshot")
     # Without the key the module br_netfilter is not loaded, and nothing is shown.
     return value is not None and (value != 0 or own)

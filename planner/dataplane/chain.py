@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from planner.dataplane import nat
+from planner.dataplane import gaps, nat
 from planner.dataplane.alter import alter
 from planner.dataplane.hooks import Station
 from planner.dataplane.match import all_hold
@@ -84,6 +84,10 @@ def run_table(walk: Walk, table: RuleTable, station: Station, next_hop: str) -> 
 def _run_chain(
     walk: Walk, table: RuleTable, name: str, station: Station, next_hop: str, depth: int
 ) -> Passed:
+    # A part of the chain may be missing: a rule that iptables cannot print, but nft counts (parse/agreement.py).
+    reason = walk.view.missing(gaps.rules(table.backend, table.family, table.name, name))
+    if reason and isinstance(doubt := _doubt(walk, reason, (table.backend, table.name, name)), End):
+        return doubt
     chain = table.chain(name)
     if chain is None:
         if depth == 0:

@@ -1,6 +1,7 @@
 """Which route a packet takes: policy rules, then the longest prefix of a table (net/core/fib_rules.c, net/ipv4/fib_trie.c)."""
 
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from ipaddress import ip_network
 
@@ -108,7 +109,7 @@ class Fib:
                     found = self.in_table(rule.table, query, ignore_linkstate=ignore_linkstate)
                     if found is None or self._suppressed(rule, found):
                         continue
-                    return Found(found.type, found.route, found.legs, rule)
+                    return replace(found, rule=rule)
                 case "goto":
                     # An unresolved target is skipped (fib_rules.c, fib_rules_lookup).
                     targets = (i for i, other in enumerate(self.rules) if other.preference == rule.goto)
@@ -158,6 +159,8 @@ class Fib:
             return None
         if route.type in ERRORS or route.type == "throw":
             return Found(route.type, route)
+        if self._is_lost(route):
+            return Found(route.type, route, lost=True)
         legs = self.hops(route)
         if legs is None:
             return Found("blackhole", route)
@@ -165,6 +168,13 @@ class Fib:
         if query.oif:
             alive = tuple(leg for leg in alive if leg.link == query.oif)
         return Found(route.type, route, alive) if alive or (not legs and not query.oif) else None
+
+    def _is_lost(self, route: Route) -> bool:
+        """Whether it takes a nexthop object that the state does not hold."""
+        if route.nexthops or route.nexthop_id is None:
+            return False
+        item = self._objects.get(route.nexthop_id)
+        return item is None or any(member not in self._objects for member, _ in item.group)
 
     def hops(self, route: Route) -> tuple[NextHop, ...] | None:
         """The next hops, those of a nexthop object too; None when that discards."""

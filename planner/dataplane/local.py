@@ -11,7 +11,7 @@ def listener(view: View, packet: Packet) -> str:
     """Who listens at the packet's destination; `nobody`; empty when the sockets are not known."""
     known = view.state.volatile.listeners
     name = NAMES.get(packet.protocol)
-    if not known or name is None or view.missing("listeners") or packet.destination_port is None:
+    if not known or name is None or view.missing("volatile/listeners") or packet.destination_port is None:
         return ""
     found = [item for item in known if _takes(item, name, packet)]
     if not found:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import assert_never
 
-from planner.dataplane import ipset, rpfilter
+from planner.dataplane import gaps, ipset, rpfilter
 from planner.dataplane.packet import ICMP, ICMP6, TCP, WITH_PORTS, Ends, Packet
 from planner.dataplane.query import Query
 from planner.dataplane.view import View
@@ -75,6 +75,8 @@ def holds(condition: Condition, packet: Packet, view: View) -> bool | None:
             return None if packet.bridged and not packet.out_port else named(packet.out_port, pattern)
         case InSet(name=name, directions=directions, options=options):
             if options.removeprefix("-m set").strip() not in COUNTER_OPTIONS:
+                return None
+            if view.missing(gaps.SETS):
                 return None
             return ipset.member(view.sets, name, packet, directions)
         case AddressType():
@@ -225,7 +227,7 @@ def _replies(packet: Packet) -> bool:
 def _address_type(condition: AddressType, packet: Packet, view: View) -> bool | None:
     address = packet.source if condition.side == "source" else packet.destination
     fib = view.fib(packet.family)
-    if view.missing(f"routes/{packet.family}"):
+    if view.missing(gaps.routes(packet.family)):
         return None
     link = {"": "", "in": packet.in_link, "out": packet.out_link}[condition.limit]
     if condition.limit and not link:

@@ -39,6 +39,8 @@ class Found:
     legs: tuple[NextHop, ...] = ()
     """Next hops that can be used."""
     rule: PolicyRule | None = None
+    lost: bool = False
+    """Takes a nexthop object that is not in the state."""
 
     def __str__(self) -> str:
         rule = self.rule

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from planner.dataplane import gaps
 from planner.dataplane.packet import Packet
 from planner.dataplane.query import LOOPBACK, Found, Query, query_of
 from planner.dataplane.reverse_path import check_source
@@ -27,7 +28,7 @@ def told(packet: Packet, kind: str) -> str:
 def look_up(walk: Walk, query: Query) -> Found | End:
     """The route, with a doubt where routes or rules are not known."""
     family = walk.packet.family
-    for section in (f"routes/{family}", f"policy_rules/{family}"):
+    for section in (gaps.routes(family), gaps.policy_rules(family)):
         reason = walk.view.missing(section)
         if reason and (end := walk.doubt(reason)):
             return end
@@ -37,6 +38,10 @@ def look_up(walk: Walk, query: Query) -> Found | End:
         found.rule is not None
         and "l3mdev" in found.rule.options
         and (end := walk.doubt("a VRF is not modelled"))
+    ):
+        return end
+    if found.lost and (
+        end := walk.doubt(f"the route {found} takes a nexthop object that is not in the snapshot")
     ):
         return end
     return found

@@ -1,5 +1,6 @@
 """The match rpfilter: a source check as a rule (net/ipv4/netfilter/ipt_rpfilter.c, net/ipv6/netfilter/ip6t_rpfilter.c)."""
 
+from planner.dataplane import gaps
 from planner.dataplane.packet import NO_MARK, Packet
 from planner.dataplane.query import LOOPBACK, Query
 from planner.dataplane.view import View
@@ -18,7 +19,7 @@ def _found(options: set[str], packet: Packet, view: View) -> bool | None:
     family = packet.family
     if packet.in_link == LOOPBACK:
         return True
-    if view.missing(f"routes/{family}") or view.missing(f"policy_rules/{family}"):
+    if view.missing(gaps.routes(family)) or view.missing(gaps.policy_rules(family)):
         return None
     open_questions: list[str] = []
 

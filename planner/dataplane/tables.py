@@ -1,6 +1,6 @@
 """The base chains of one hook in the order of their priorities, with conntrack among them and both backends at once."""
 
-from planner.dataplane import conntrack, nat
+from planner.dataplane import conntrack, gaps, nat
 from planner.dataplane.chain import run_table
 from planner.dataplane.hooks import CONNTRACK, STATIONS, TRANSLATES_SOURCE, Hook, Station
 from planner.dataplane.packet import Packet
@@ -36,7 +36,7 @@ def run_station(walk: Walk, station: Station, flow: Flow, next_hop: str = "") ->
 def _unknown_rules(walk: Walk, station: Station) -> End | None:
     family = walk.packet.family
     for backend in BACKENDS:
-        reason = walk.view.missing(f"iptables/{backend}/{family}/{station.table}")
+        reason = walk.view.missing(gaps.rules(backend, family, station.table))
         if reason:
             end = walk.doubt(reason)
             if end is not None:
@@ -47,7 +47,12 @@ def _unknown_rules(walk: Walk, station: Station) -> End | None:
 def _present(walk: Walk, station: Station) -> list[RuleTable]:
     """Tables whose base chain does something."""
     found = (walk.view.table(walk.packet.family, backend, station.table) for backend in BACKENDS)
-    return [table for table in found if table is not None and not table.is_idle(station.hook)]
+    return [table for table in found if table is not None and not _idle(walk, table, station)]
+
+
+def _idle(walk: Walk, table: RuleTable, station: Station) -> bool:
+    hole = gaps.rules(table.backend, table.family, table.name, station.hook)
+    return table.is_idle(station.hook) and not walk.view.missing(hole)
 
 
 def _filter(walk: Walk, station: Station, next_hop: str, tables: list[RuleTable]) -> End | None:
@@ -107,7 +112,7 @@ def _is_bound(packet: Packet, hook: Hook) -> bool:
 def native_rest(walk: Walk, hook: Hook) -> End | None:
     """Chains of nft on the same hook: not modelled, so unknown unless they surely let the packet pass untouched."""
     view, packet = walk.view, walk.packet
-    reason = view.missing("nft")
+    reason = view.missing(gaps.NATIVE)
     if not reason and view.native.unread:
         reason = "the rule set of nft is there only as text"
     if reason:

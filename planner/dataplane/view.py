@@ -3,6 +3,7 @@
 from functools import cached_property, lru_cache
 
 from planner.dataplane.fib import Fib
+from planner.dataplane.gaps import Known
 from planner.dataplane.ipset import Compiled, compile_set
 from planner.dataplane.native import Native
 from planner.dataplane.rules import RuleTable, uses_conntrack
@@ -78,10 +79,11 @@ class View:
 
     def missing(self, section: str) -> str:
         """Why a section, or what it is a part of, is not known; empty when it is."""
-        for gap in self.state.gaps:
-            if section == gap.section or section.startswith(gap.section + "/"):
-                return str(gap)
-        return ""
+        return self._known.missing(section)
+
+    @cached_property
+    def _known(self) -> Known:
+        return Known(self.state.gaps)
 
     @cached_property
     def kernel(self) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from planner.dataplane.gaps import deciding
 from planner.dataplane.symbolic.view import BACKENDS
 from planner.models.link import Link
 from planner.models.node import NodeState
@@ -13,10 +14,7 @@ SCOPE = (
     "the node's own packets carry an address of the node and no mark of a socket",
     "sizes of packets against the MTU of links, and frames that only cross a bridge, are not looked at",
 )
-SECTIONS = (
-    "links", "routes/ip", "rules/ip", "policy_rules/ip", "nexthop", "ipset", "sysctl/net.ipv4.conf", "sysctl/net.bridge",
-    "iptables/nft/ip", "iptables/legacy/ip", "nft",
-)  # fmt: skip
+SECTIONS = deciding("ip")
 """Parts of a state that decide about packets of IPv4."""
 AROUND = frozenset({"vrf"})
 """Kinds of links that change how packets are looked up."""
