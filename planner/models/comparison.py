@@ -39,6 +39,11 @@ class Ending(Noun):
         """The packet arrives somewhere."""
         return self.disposition in PASSES
 
+    @property
+    def served(self) -> bool:
+        """It arrives where a translation sent it."""
+        return self.passes and bool(self.destination)
+
     def __str__(self) -> str:
         words = [str(self.disposition)]
         if self.link:
@@ -72,16 +77,24 @@ class PacketClass(Noun):
     """Part of all headers."""
     traffic: TrafficClass | None = None
     """What people call these packets; None where it is none of the eleven."""
+    part: str = ""
+    """Name of the part of the node's traffic that they belong to, where the caller told parts."""
+    words: str = ""
+    """The part in words, completes `no longer lets through …`."""
+    served: bool = False
+    """They arrive only because their destination is translated."""
+    from_outside: bool = False
+    """New connections from beyond the cluster's, the node's and private networks are among them."""
     walked_before: Trace | None = None
     """The witness through the state before, hop by hop."""
     walked_after: Trace | None = None
 
     @property
     def newly_blocked(self) -> bool:
-        """Passed before, and does no more."""
-        return (
-            self.before.passes and not self.after.passes and self.after.disposition is not Disposition.UNKNOWN
-        )
+        """Passed before, and does no more; or was led to who serves it, and no more is."""
+        if self.before.passes and not self.after.passes:
+            return self.after.disposition is not Disposition.UNKNOWN
+        return self.served and self.before.served and self.after.passes and not self.after.destination
 
     @property
     def newly_allowed(self) -> bool:
@@ -93,10 +106,22 @@ class PacketClass(Noun):
         )
 
 
+class Loss(Noun):
+    """How much of a part of the node's traffic passed and does no more."""
+
+    part: str
+    traffic: TrafficClass | None = None
+    certain: float
+    """Share of its usual packets that is lost for every draw."""
+    possible: float
+    """Share that is lost for some draw."""
+
+
 class Comparison(Noun):
     """All of it."""
 
     classes: tuple[PacketClass, ...] = ()
+    losses: tuple[Loss, ...] = ()
     unknown: tuple[str, ...] = ()
     """Why packets beyond the classes may be treated differently all the same."""
     scope: tuple[str, ...] = ()

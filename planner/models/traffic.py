@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from planner.models.noun import Noun
+
 
 class TrafficClass(StrEnum):
     """Who talks to whom."""
@@ -20,3 +22,35 @@ class TrafficClass(StrEnum):
 
 
 CONTROL_PATHS = frozenset({TrafficClass.NODE_TO_APISERVER, TrafficClass.NODE_MANAGEMENT})
+
+
+class PacketBox(Noun):
+    """Packets as they enter a node. An empty field means any value; prefixes of both families may stand side by side."""
+
+    links: tuple[str, ...] = ()
+    """Links that they come by; `""` is the node itself."""
+    source: tuple[str, ...] = ()
+    """Prefixes."""
+    destination: tuple[str, ...] = ()
+    protocols: tuple[int, ...] = ()
+    source_ports: tuple[tuple[int, int], ...] = ()
+    """Lowest and highest."""
+    destination_ports: tuple[tuple[int, int], ...] = ()
+    states: tuple[str, ...] = ()
+    """As conntrack calls them."""
+
+
+class TrafficPart(Noun):
+    """A part of a node's traffic that people have a name for. Parts stand in an order: a packet belongs to the first that holds it."""
+
+    name: str
+    words: str
+    """Completes `no longer lets through …`."""
+    traffic: TrafficClass | None = None
+    """None: none of the eleven classes."""
+    boxes: tuple[PacketBox, ...]
+    used: tuple[PacketBox, ...] = ()
+    """Those of them that really occur, as far as it is known: real pods, Services and ports. Witnesses are taken from here,
+    and shares are of this; empty: of the whole part."""
+    served: bool = False
+    """Arrives only because its destination is translated."""
