@@ -1,6 +1,7 @@
 """From pairs of ends to classes of packets that people can read."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
@@ -8,7 +9,8 @@ from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.packets.witness import Box, boxes, witness
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.lockstep import Ends
-from planner.models.comparison import Ending, Exactness, PacketClass
+from planner.dataplane.symbolic.partition import Cell, Partition
+from planner.models.comparison import PASSES, Ending, Exactness, PacketClass
 from planner.models.flow import Disposition, Entry, Flow
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
@@ -77,16 +79,41 @@ def _same_value(
 
 
 def classes_of(
-    space: Space, ends: Ends, names: Sequence[str], wishes: Sequence[PacketSet], open_ends: "OpenEnds"
-) -> list[PacketClass]:
-    """The classes of one entry, the largest first."""
-    groups: dict[Group, list[tuple[End, End, PacketSet]]] = {}
+    space: Space,
+    ends: Ends,
+    names: Sequence[str],
+    wishes: Sequence[PacketSet],
+    open_ends: "OpenEnds",
+    partition: Partition | None = None,
+) -> tuple[list[PacketClass], PacketSet]:
+    """The classes of one entry, the largest first, and every packet that passed for certain and does no more."""
+    groups: dict[Group, Members] = {}
+    lost: list[PacketSet] = []
     for (before, after), where in ends.items():
         apart = where if before == after and open_ends(before) else differing(space, before, after, where)
         if apart.satisfiable():
-            groups.setdefault(_group(before, after), []).append((before, after, apart))
-    found = [_class(space, members, names, wishes) for members in groups.values()]
-    return sorted(found, key=lambda one: (-one.share, str(one.before), str(one.after), str(one.witness)))
+            for cell, part in partition.split(apart) if partition is not None else [(None, apart)]:
+                key = (_group(before, after), None) if cell is None else _told(before, after, cell)
+                groups.setdefault(key, Members(cell)).add(before, after, part)
+                if _lost(before, after, cell):
+                    lost.append(part)
+    near = None if partition is None else partition.near
+    found = [_class(space, members, names, wishes, near) for members in groups.values()]
+    return sorted(found, key=lambda one: (-one.share, str(one.before), str(one.after), str(one.witness))), (
+        space.union(lost)
+    )
+
+
+@dataclass(slots=True)
+class Members:
+    """Pairs of ends that are told as one class."""
+
+    cell: Cell | None
+    pairs: list[tuple[End, End, PacketSet]] = field(default_factory=list)
+
+    def add(self, before: End, after: End, where: PacketSet) -> None:
+        """One more."""
+        self.pairs.append((before, after, where))
 
 
 def _group(before: End, after: End) -> Group:
@@ -99,37 +126,73 @@ def _group(before: End, after: End) -> Group:
     )  # fmt: skip
 
 
+def _told(before: End, after: End, cell: Cell) -> Group:
+    """Where one side does not pass, it is all one by which link and as what the other does."""
+    if _lost(before, after, cell):
+        return (cell.part.name, "lost", after.disposition, after.reject_kind, after.doubt, after.reason)
+    passed, passes = before.disposition in PASSES, after.disposition in PASSES
+    if passes and not passed:
+        return (cell.part.name, before.disposition, before.reject_kind, before.doubt, before.reason)
+    same = before.link == after.link
+    return (
+        cell.part.name,
+        *_group(replace(before, link=""), replace(after, link="")),
+        same or (before.link, after.link),
+    )
+
+
+def _lost(before: End, after: End, cell: Cell | None) -> bool:
+    """Passed for certain, and for certain does no more; or was led to who serves it, and is not led anywhere."""
+    if before.disposition not in PASSES:
+        return False
+    if after.disposition not in PASSES:
+        return after.disposition is not Disposition.UNKNOWN
+    served = cell is not None and cell.part.served
+    return served and before.destination is not None and after.destination is None
+
+
 def _class(
-    space: Space, members: list[tuple[End, End, PacketSet]], names: Sequence[str], wishes: Sequence[PacketSet]
+    space: Space,
+    members: Members,
+    names: Sequence[str],
+    wishes: Sequence[PacketSet],
+    near: PacketSet | None,
 ) -> PacketClass:
-    every = space.union([where for _, _, where in members])
+    every = space.union([where for _, _, where in members.pairs])
     asked = space.oracles_of(every)
     unknown = [oracle for oracle in asked if oracle.chance is None]
     certain = space.certain(every, unknown)
-    lost = [end.doubt for pair in members for end in pair[:2] if end.disposition is Disposition.UNKNOWN]
+    lost = [end.doubt for pair in members.pairs for end in pair[:2] if end.disposition is Disposition.UNKNOWN]
     exactness = Exactness.EXACT
     if lost or not certain.satisfiable():
         exactness = Exactness.UNKNOWN
     elif certain != space.possible(every, unknown):
         exactness = Exactness.OVER_APPROXIMATED
     among = certain if certain.satisfiable() else every
-    one = witness(space, among, wishes)
+    far = space.none if near is None else among & ~near
+    wanted = [] if members.cell is None else [members.cell.used]
+    if far.satisfiable() and all(after.disposition in PASSES for _, after, _ in members.pairs):
+        wanted.insert(0, far)
+    one = witness(space, among, [*wanted, *wishes])
     header = space.all
     for part, value in one.items():
         header = header & space.equals(part, value)
     before, after, _ = next(
-        (pair for pair in members if (pair[2] & among & header).satisfiable()), members[0]
+        (pair for pair in members.pairs if (pair[2] & among & header).satisfiable()), members.pairs[0]
     )
     because = list(dict.fromkeys([*lost, *(oracle.text for oracle in unknown)]))
     if exactness is Exactness.EXACT:
         because = []
     shown = list(boxes(space, every, SHOWN + 1, BOX_PARTS))
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
+    part_of = None if members.cell is None else members.cell.part
     return PacketClass(
         before=ending(before), after=ending(after), witness=flow_of(one, names), exactness=exactness,
         because=tuple(because[:ASKED]),
         chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
-        packets=tuple(texts), share=space.share(every),
+        packets=tuple(texts), share=space.share(every), from_outside=far.satisfiable(),
+        traffic=part_of.traffic if part_of else None, part=part_of.name if part_of else "",
+        words=part_of.words if part_of else "", served=part_of is not None and part_of.served,
     )  # fmt: skip
 
 

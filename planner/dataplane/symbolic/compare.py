@@ -8,13 +8,15 @@ from planner.dataplane.symbolic.chains import Budget
 from planner.dataplane.symbolic.changed import Changed, changes
 from planner.dataplane.symbolic.classes import OpenEnds, classes_of
 from planner.dataplane.symbolic.lockstep import Ends, run
+from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.region import Region
 from planner.dataplane.symbolic.scope import SCOPE, beyond, carriers
 from planner.dataplane.symbolic.side import INCOMING, LOCAL, Side
 from planner.dataplane.symbolic.view import View, net_of
-from planner.models.comparison import Comparison, PacketClass
+from planner.models.comparison import Comparison, Loss, PacketClass
 from planner.models.node import NodeState
 from planner.models.noun import Noun
+from planner.models.traffic import PacketBox, TrafficPart
 
 
 class Hint(Noun):
@@ -113,22 +115,41 @@ class Analysis:
         return found
 
 
-def compare(before: NodeState, after: NodeState, *, hints: Sequence[Hint] = ()) -> Comparison:
-    """Classes of packets that are treated differently. None, and nothing unknown, is a proof that there are none."""
+def compare(
+    before: NodeState,
+    after: NodeState,
+    *,
+    hints: Sequence[Hint] = (),
+    parts: Sequence[TrafficPart] = (),
+    near: Sequence[PacketBox] = (),
+    budget: Budget | None = None,
+) -> Comparison:
+    """Classes of packets that are treated differently. None, and nothing unknown, is a proof that there are none.
+
+    `parts` are those that classes are told by; `near` is whose new connections do not come from outside.
+    """
     unknown = list(beyond(before, after))
     found: list[PacketClass] = []
+    losses: tuple[Loss, ...] = ()
     try:
-        analysis = Analysis(before, after)
+        analysis = Analysis(before, after, budget=budget)
         unknown.extend(analysis.changed.doubts)
         region = analysis.region()
         wishes = analysis.wishes(hints)
+        partition = Partition(analysis.space, analysis.names, parts, near) if parts else None
+        lost = analysis.space.none
         for order, entry in analysis.entries():
             where = entry & region
             if where.satisfiable():
                 ends = analysis.ends(order, where)
                 still_open = OpenEnds(order, analysis.changed.stages)
-                found += classes_of(analysis.space, ends, analysis.names, wishes, still_open)
+                classes, gone = classes_of(
+                    analysis.space, ends, analysis.names, wishes, still_open, partition
+                )
+                found += classes
+                lost = lost | gone
+        losses = partition.losses(lost) if partition is not None else ()
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
     found.sort(key=lambda one: one.witness.state != "NEW")
-    return Comparison(classes=tuple(found), unknown=tuple(unknown), scope=SCOPE)
+    return Comparison(classes=tuple(found), losses=losses, unknown=tuple(unknown), scope=SCOPE)
