@@ -1,0 +1,162 @@
+"""Parts of a node's traffic as sets of packets: in order, so that no packet belongs to two."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_network
+
+from planner.dataplane.packets.layout import STATES, Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.models.comparison import Loss
+from planner.models.traffic import PacketBox, TrafficClass, TrafficPart
+
+TCP, UDP = 6, 17
+Key = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[int, int], ...], tuple[str, ...]]
+
+REST = TrafficPart(name="other", words="other packets", boxes=())
+"""What no part holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One part of the traffic in one space."""
+
+    part: TrafficPart
+    packets: PacketSet
+    used: PacketSet
+    """Those of them that occur, where it is known; else all."""
+
+
+class Partition:
+    """All parts. Packets that belong to none are in no cell."""
+
+    def __init__(
+        self,
+        space: Space,
+        names: Sequence[str],
+        parts: Sequence[TrafficPart],
+        near: Sequence[PacketBox] = (),
+    ) -> None:
+        self.space = space
+        self.names = names
+        self._bits = len(space.variables[Part.DESTINATION])
+        self._prefixes: dict[tuple[Part, tuple[str, ...]], PacketSet] = {}
+        self.parts = tuple(parts)
+        self._near = tuple(near)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """One for each part, without what belongs to an earlier one."""
+        found: list[Cell] = []
+        taken = self.space.none
+        for part in self.parts:
+            every = self.set_of(part.boxes)
+            own = every & ~taken
+            taken = taken | every
+            if own.satisfiable():
+                used = own & self.set_of(part.used) if part.used else own
+                found.append(Cell(part, own, used))
+        return tuple(found)
+
+    @cached_property
+    def near(self) -> PacketSet:
+        """Packets that no stranger opens a connection with."""
+        opening = self.space.equals(Part.STATE, STATES.index("NEW")) & ~self.space.equals(Part.IN_LINK, 0)
+        return ~opening | self.set_of(self._near)
+
+    def split(self, where: PacketSet) -> list[tuple[Cell, PacketSet]]:
+        """Packets by the part that they belong to; those of none belong to a part without a name."""
+        found: list[tuple[Cell, PacketSet]] = []
+        for cell in self.cells:
+            mine = where & cell.packets
+            if mine.satisfiable():
+                found.append((cell, mine))
+                where = where & ~mine
+                if not where.satisfiable():
+                    return found
+        found.append((Cell(REST, where, self.space.all), where))
+        return found
+
+    def set_of(self, boxes: Iterable[PacketBox]) -> PacketSet:
+        """The packets of any of the boxes."""
+        # Boxes that differ only in who is asked for share the rest, which is joined once.
+        groups: dict[Key, list[PacketSet]] = {}
+        for box in boxes:
+            asked = self._prefixed(Part.DESTINATION, box.destination)
+            asked = asked & self._any(Part.PROTOCOL, [(one, one) for one in box.protocols])
+            asked = asked & self._any(Part.DESTINATION_PORT, box.destination_ports)
+            groups.setdefault((box.links, box.source, box.source_ports, box.states), []).append(asked)
+        return self.space.union(
+            [self._shared(key) & self.space.union(asked) for key, asked in groups.items()]
+        )
+
+    def losses(self, lost: PacketSet) -> tuple[Loss, ...]:
+        """What a set of lost packets takes from each part that it meets."""
+        found: list[Loss] = []
+        for cell in self.cells:
+            gone = lost & cell.packets
+            if gone.satisfiable():
+                shares = [self._shares(gone, usual) for usual in self._usual(cell)]
+                certain, possible = max(shares, default=(0.0, 0.0))
+                found.append(
+                    Loss(
+                        part=cell.part.name,
+                        traffic=cell.part.traffic,
+                        certain=certain,
+                        possible=max(possible, *(share[1] for share in shares)) if shares else 0.0,
+                    )
+                )
+        return tuple(found)
+
+    def _shares(self, gone: PacketSet, usual: PacketSet) -> tuple[float, float]:
+        space = self.space
+        met = gone & usual
+        whole = space.share(usual)
+        drawn = [oracle for oracle in space.oracles_of(met) if oracle.chance is not None]
+        certain = space.certain(met, drawn) if drawn else met
+        return round(space.share(certain) / whole, 4), round(space.share(met) / whole, 4)
+
+    def _usual(self, cell: Cell) -> list[PacketSet]:
+        """Opening packets, and those of open connections, of the protocol that the part is mostly made of."""
+        space = self.space
+        order = (UDP, TCP) if cell.part.traffic is TrafficClass.DNS else (TCP, UDP)
+        used = cell.used if cell.used.satisfiable() else cell.packets
+        for protocol in order:
+            those = used & space.equals(Part.PROTOCOL, protocol)
+            if those.satisfiable():
+                used = those
+                break
+        states = [used & space.equals(Part.STATE, STATES.index(name)) for name in ("NEW", "ESTABLISHED")]
+        return [one for one in states if one.satisfiable()]
+
+    def _shared(self, key: Key) -> PacketSet:
+        links, source, source_ports, states = key
+        found = self._prefixed(Part.SOURCE, source) & self._any(Part.SOURCE_PORT, source_ports)
+        if links:
+            codes = [self.names.index(name) for name in links if name in self.names]
+            found = found & self._any(Part.IN_LINK, [(code, code) for code in codes], empty=False)
+        if states:
+            numbers = [STATES.index(name) for name in states]
+            found = found & self._any(Part.STATE, [(number, number) for number in numbers])
+        return found
+
+    def _any(self, part: Part, intervals: Sequence[tuple[int, int]], *, empty: bool = True) -> PacketSet:
+        if not intervals:
+            return self.space.all if empty else self.space.none
+        return self.space.inside(part, intervals)
+
+    def _prefixed(self, part: Part, prefixes: tuple[str, ...]) -> PacketSet:
+        if not prefixes:
+            return self.space.all
+        known = self._prefixes.get((part, prefixes))
+        if known is None:
+            nets = [ip_network(text, strict=False) for text in prefixes]
+            known = self.space.union(
+                [
+                    self.space.prefix(part, int(net.network_address), net.prefixlen)
+                    for net in nets
+                    if net.max_prefixlen == self._bits
+                ]
+            )
+            self._prefixes[part, prefixes] = known
+        return known
