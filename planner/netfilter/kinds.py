@@ -47,16 +47,22 @@ def integer(low: int = 0, high: int = 0xFFFFFFFF, form: str = "d") -> Kind[int]:
 
 
 def read_interval(
-    word: str, low: int, high: int, separator: str, read: Callable[[str, int, int], int]
+    word: str,
+    low: int,
+    high: int,
+    separator: str,
+    read: Callable[[str, int, int], int],
+    *,
+    backward: bool = False,
 ) -> Interval:
-    """`a`, `a:b`, `a:`, `:b` or `:`."""
+    """`a`, `a:b`, `a:`, `:b` or `:`. With `backward` also one that no value lies in, where iptables 1.8.9 takes it (measured)."""
     first, found, second = word.partition(separator)
     if not found:
         value = read(first, low, high)
         return value, value
     start = read(first, low, high) if first else low
     end = read(second, low, high) if second else high
-    if start > end:
+    if start > end and not backward:
         raise RuleError(f"`{word}` runs backwards")
     return start, end
 
@@ -66,10 +72,12 @@ def show_interval(value: Interval, separator: str = ":") -> str:
     return str(value[0]) if value[0] == value[1] else f"{value[0]}{separator}{value[1]}"
 
 
-def interval(low: int = 0, high: int = 0xFFFFFFFF, separator: str = ":") -> Kind[Interval]:
+def interval(
+    low: int = 0, high: int = 0xFFFFFFFF, separator: str = ":", *, backward: bool = False
+) -> Kind[Interval]:
     """A range of numbers."""
     return Kind(
-        read=lambda words, _family: read_interval(words[0], low, high, separator, number),
+        read=lambda words, _family: read_interval(words[0], low, high, separator, number, backward=backward),
         show=lambda value, _family: show_interval(value, separator),
     )
 
@@ -84,10 +92,10 @@ def port(word: str, low: int = 0, high: int = 0xFFFF) -> int:
     return found
 
 
-def port_interval() -> Kind[Interval]:
+def port_interval(*, backward: bool = False) -> Kind[Interval]:
     """A port or a range of ports."""
     return Kind(
-        read=lambda words, _family: read_interval(words[0], 0, 0xFFFF, ":", port),
+        read=lambda words, _family: read_interval(words[0], 0, 0xFFFF, ":", port, backward=backward),
         show=lambda value, _family: show_interval(value),
     )
 

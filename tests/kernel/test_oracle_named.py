@@ -694,6 +694,19 @@ def test_no_error_for_an_error() -> None:
         )
 
 
+@pytest.mark.parametrize("tool", ["iptables-nft", "iptables-legacy"])
+def test_a_range_of_ports_that_runs_backwards_holds_no_port(tool: str) -> None:
+    """iptables 1.8.9 takes it for UDP; no port lies in it, and every port outside."""
+    rules = """
+*filter
+-A FORWARD -p udp -m udp --dport 60000:29 -j DROP
+-A FORWARD -p udp -m udp ! --dport 60000:29 -m udp --sport 7 -j DROP
+COMMIT"""
+    with by_hand(rules=rules, tool=tool) as node:
+        flows = [udp(f"10.1.0.5.{port}", f"10.2.0.9.{to}") for port, to in ((9, 60001), (9, 29), (7, 443))]
+        assert ["sent", "sent", "silence"] == [node.outcome(flow).split()[0] for flow in flows]
+
+
 def test_a_related_error_belongs_to_the_connection_of_its_packet() -> None:
     """Matches of conntrack see the other connection: its protocol, its addresses; the error itself is of the reply's direction."""
     rules = """

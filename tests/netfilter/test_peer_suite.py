@@ -1,5 +1,6 @@
 """The test suite of iptables itself, where it is present: its tables must agree with ours."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,14 @@ LEFT = {
     ("libxt_owner.t", "-m owner --uid-owner root"),  # in INPUT
     ("libxt_set.t", "-m set --match-set foo src,dst"),  # no such set
 }
+# A range that runs backwards: 1.8.9 takes it where 1.8.11 refuses it, so that rules of a node may hold one; nothing lies in it.
+BACKWARD = re.compile(r"--\S+ (?P<first>\d+):(?P<last>\d+)$")
+
+
+def is_backward(text: str) -> bool:
+    """Whether the last word is such a range."""
+    found = BACKWARD.search(text)
+    return found is not None and int(found["first"]) > int(found["last"])
 
 
 def cases() -> Iterator[tuple[str, str, str, str]]:
@@ -52,7 +61,7 @@ def test_agreement_with_the_suite_of_iptables(capsys: pytest.CaptureFixture[str]
             got = canonical(text, family)
         except RuleError:
             got = "FAIL"
-        if got == wanted:
+        if got == wanted or (wanted == "FAIL" and got == text and is_backward(text)):
             agreed += 1
         else:
             wrong.append((file, text, wanted, got))

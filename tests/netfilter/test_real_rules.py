@@ -23,7 +23,6 @@ REASONS = {
     r"-m recent (?!.*--mask )": "before 1.4.18 `recent` had no mask",
     r"--mac-source XX:XX:XX:XX:XX:XX|--mac ": "the address was masked, or shortened, by who published it",
     r"-j REJECT(?! --reject-with)|-s  |--days |  -j": "edited by hand before it was published",
-    r"--dport 60000:29 ": "a backward range that 1.8.11 refuses; it never matches",
 }
 # Files whose header is from the tool and whose rules were written or changed by hand.
 EDITED = (

@@ -7,7 +7,7 @@ from planner.netfilter.kinds import flag, integer, interval, is_any_32
 EXTENSION = Match(
     name="ah",
     options=(
-        Option("ahspi", interval(), inverts=True, silent=is_any_32, field=Field.SPI),
+        Option("ahspi", interval(backward=True), inverts=True, silent=is_any_32, field=Field.SPI),
         Option("ahlen", integer(), inverts=True),
         Option("ahres", flag()),
     ),

@@ -41,7 +41,7 @@ def read_protocol(words: tuple[str, ...], _family: str) -> int:
 def port_kind() -> Kind[Interval]:
     """A port or a range of ports."""
     return Kind(
-        read=lambda words, _family: read_interval(words[0], 0, 0xFFFF, ":", port),
+        read=lambda words, _family: read_interval(words[0], 0, 0xFFFF, ":", port, backward=True),
         show=lambda value, _family: show_interval(value),
     )
 
@@ -127,7 +127,7 @@ EXTENSION = Match(
         *(Option(name, prefix(bare_host=True, keep_host=True), inverts=True) for name in ADDRESSES),
         *(Option(name, port_kind(), inverts=True) for name in PORTS),
         Option("ctstatus", some_of(STATUS), inverts=True),
-        Option("ctexpire", interval(), inverts=True),
+        Option("ctexpire", interval(backward=True), inverts=True),
         Option("ctdir", choice(("ORIGINAL", "REPLY"))),
     ),
     any_of=("ctstate", "ctproto", *ADDRESSES, *PORTS, "ctstatus", "ctexpire", "ctdir"),

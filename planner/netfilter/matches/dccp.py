@@ -5,8 +5,8 @@ from planner.netfilter.extension import Context, Match, Option, Use
 from planner.netfilter.kinds import integer, port_interval, some_of
 
 TYPES = ("REQUEST", "RESPONSE", "DATA", "ACK", "DATAACK", "CLOSEREQ", "CLOSE", "RESET", "SYNC", "SYNCACK")
-SPORT = Option("sport", port_interval(), aliases=("source-port",), inverts=True)
-DPORT = Option("dport", port_interval(), aliases=("destination-port",), inverts=True)
+SPORT = Option("sport", port_interval(backward=True), aliases=("source-port",), inverts=True)
+DPORT = Option("dport", port_interval(backward=True), aliases=("destination-port",), inverts=True)
 KINDS = Option("dccp-types", some_of((*TYPES, "INVALID")), inverts=True)
 OPTION = Option("dccp-option", integer(1, 255), inverts=True)
 

@@ -6,6 +6,6 @@ from planner.netfilter.kinds import interval, is_any_32
 
 EXTENSION = Match(
     name="esp",
-    options=(Option("espspi", interval(), inverts=True, silent=is_any_32, field=Field.SPI),),
+    options=(Option("espspi", interval(backward=True), inverts=True, silent=is_any_32, field=Field.SPI),),
     protocols=(50,),
 )

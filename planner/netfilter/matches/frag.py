@@ -14,7 +14,7 @@ EXTENSION = Match(
     name="frag",
     families=("ip6",),
     options=(
-        Option("fragid", interval(), inverts=True, silent=is_any_32),
+        Option("fragid", interval(backward=True), inverts=True, silent=is_any_32),
         Option("fraglen", integer(), inverts=True),
         Option("fragres", flag()),
         Option("fragfirst", flag()),

@@ -7,7 +7,7 @@ from planner.netfilter.kinds import flag, interval, is_any_32
 EXTENSION = Match(
     name="ipcomp",
     options=(
-        Option("ipcompspi", interval(), inverts=True, silent=is_any_32, field=Field.SPI),
+        Option("ipcompspi", interval(backward=True), inverts=True, silent=is_any_32, field=Field.SPI),
         Option("compres", flag()),
     ),
     protocols=(108,),

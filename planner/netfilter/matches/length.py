@@ -6,6 +6,6 @@ from planner.netfilter.kinds import interval
 
 EXTENSION = Match(
     name="length",
-    options=(Option("length", interval(0, 0xFFFF), inverts=True, field=Field.LENGTH),),
+    options=(Option("length", interval(0, 0xFFFF, backward=True), inverts=True, field=Field.LENGTH),),
     required=("length",),
 )

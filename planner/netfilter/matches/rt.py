@@ -24,7 +24,7 @@ EXTENSION = Match(
     families=("ip6",),
     options=(
         Option("rt-type", integer(), inverts=True),
-        Option("rt-segsleft", interval(), inverts=True, silent=is_any_32),
+        Option("rt-segsleft", interval(backward=True), inverts=True, silent=is_any_32),
         Option("rt-len", integer(), inverts=True),
         Option("rt-0-res", flag()),
         Option(

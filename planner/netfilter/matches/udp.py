@@ -9,7 +9,7 @@ EXTENSION = Match(
     options=(
         Option(
             "sport",
-            port_interval(),
+            port_interval(backward=True),
             aliases=("source-port",),
             inverts=True,
             silent=is_any_port,
@@ -17,7 +17,7 @@ EXTENSION = Match(
         ),
         Option(
             "dport",
-            port_interval(),
+            port_interval(backward=True),
             aliases=("destination-port",),
             inverts=True,
             silent=is_any_port,

@@ -16,3 +16,5 @@
 -m conntrack --ctstate WRONG ;  ; FAIL
 -m conntrack ;  ; FAIL
 -m conntrack --ctproto 300 ;  ; FAIL
+-m conntrack ! --ctorigdstport 60:20 ; = ; OK
+-m conntrack --ctexpire 60:20 ; = ; OK

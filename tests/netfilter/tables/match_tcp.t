@@ -12,6 +12,7 @@
 -p tcp --icmp-type 3 ;  ; FAIL
 -p tcp --dport 0x50 ; -p tcp -m tcp --dport 80 ; OK
 -p tcp --dport 080 ;  ; FAIL
+-p tcp --dport 60000:29 ;  ; FAIL
 -m tcp -p tcp --dport 80 ; -p tcp -m tcp --dport 80 ; OK
 :ip mangle FORWARD
 -p tcp --tcp-flags ALL NONE ; -p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG NONE ; OK
