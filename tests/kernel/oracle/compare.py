@@ -52,9 +52,12 @@ class Comparison:
     answer: Answer
     traces: tuple[Trace, ...]
     verdict: Verdict
+    first: Flow | None = None
+    """The packet upon which this one follows in a connection."""
 
     def __str__(self) -> str:
-        lines = [f"flow: {self.flow!r}", f"kernel: {self.answer}"]
+        lines = [f"after: {self.first!r}"] if self.first else []
+        lines += [f"flow: {self.flow!r}", f"kernel: {self.answer}"]
         for trace in self.traces:
             after = trace.after
             header = (

@@ -15,7 +15,7 @@ SYN, ACK, PSH_ACK, FIN_ACK, ODD = 0x02, 0x10, 0x18, 0x11, (0x00, 0x29, 0x12, 0x0
 def random_flows(state: State, draw: Random, count: int) -> Iterator[Flow]:
     """That many flows, all of which the kernel can be asked about."""
     for _ in range(count):
-        own = draw.random() < 0.15
+        own = draw.random() < state.theme.own
         yield _host(state, draw) if own else _arriving(state, draw)
 
 
@@ -56,7 +56,9 @@ def _arriving(state: State, draw: Random) -> Flow:
     name = state.names[number - 1]
     header = _header(state, draw)
     protocol = header["protocol"]
-    roll = draw.random()
+    # The smaller, the rather it belongs to something known.
+    roll = draw.random() / state.theme.known
+    mark = 0
     if protocol == 6:
         if roll < 0.12:
             header |= {"state": "ESTABLISHED", "tcp_flags": draw.choice((ACK, PSH_ACK, FIN_ACK))}
@@ -78,7 +80,9 @@ def _arriving(state: State, draw: Random) -> Flow:
     if bridged:
         entry, destination = _by_port(state, draw, number, source, destination)
     ends = {"source": source, "destination": destination, "source_mac": mac_of(source), "entry": entry}
-    return tracked(Flow.model_validate(header | ends))
+    if header.get("state") == "ESTABLISHED" and draw.random() < 0.4:
+        mark = draw.choice(MARKS)
+    return tracked(Flow.model_validate(header | ends), mark=mark)
 
 
 def _by_port(state: State, draw: Random, number: int, source: str, destination: str) -> tuple[Entry, str]:

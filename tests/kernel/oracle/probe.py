@@ -5,7 +5,7 @@ import errno
 import itertools
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -42,8 +42,12 @@ def probe(stage: Stage, flow: Flow, *, explain: bool = True) -> Answer:
     if again.kind is not Kind.SILENT:
         # Chance decides (`-m statistic`): nothing more is known of the first.
         return replace(answer, chance=True)
-    moved = frozenset(name for key, name in WATCHED.items() if after.get(key, 0) > before.get(key, 0))
-    return replace(answer, counted=moved)
+    return replace(answer, counted=moved(before, after))
+
+
+def moved(before: Mapping[str, int], after: Mapping[str, int]) -> frozenset[str]:
+    """The counters of silence that went up."""
+    return frozenset(name for key, name in WATCHED.items() if after.get(key, 0) > before.get(key, 0))
 
 
 def packet_of(flow: Flow) -> Packet:

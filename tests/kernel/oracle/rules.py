@@ -1,6 +1,7 @@
 """Random rules of iptables: the words after `-A CHAIN`, valid where they are put."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from random import Random
 
 from oracle.addresses import MARKS, MASKS, PORTS, TOS, USERS, Pool
@@ -21,6 +22,12 @@ SIDES = {
     "filter": {"in": ("INPUT", "FORWARD"), "out": ("OUTPUT",)},
 }
 """Base chains that may jump to the same user chains: whatever such a chain holds must be valid under each of them."""
+MATCHES = {
+    "source": 6, "destination": 7, "in": 3, "out": 3, "multiport": 2, "iprange": 1.5, "mark": 3, "connmark": 1,
+    "ctstate": 4, "ctrest": 1, "set": 4, "addrtype": 2.5, "mac": 1, "statistic": 0.5, "tos": 1, "hops": 1, "length": 1,
+    "owner": 1.5, "physdev": 1, "pkttype": 0.4, "comment": 0.2,
+}  # fmt: skip
+"""How often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Maker:
     links: tuple[str, ...]
     ports: tuple[str, ...]
     sets: tuple[SetSpec, ...]
+    more: Mapping[str, float] = field(default_factory=dict)
+    """Matches that are held more often than usual: a factor for each."""
 
     @property
     def six(self) -> bool:
@@ -105,11 +114,8 @@ class Maker:
 
     def _match(self, where: Where, protocol: str) -> str:
         draw, pool, no = self.draw, self.pool, self._not
-        name = draw.choices(
-            ("source", "destination", "in", "out", "multiport", "iprange", "mark", "connmark", "ctstate", "ctrest", "set",
-             "addrtype", "mac", "statistic", "tos", "hops", "length", "owner", "physdev", "pkttype", "comment"),
-            (6, 7, 3, 3, 2, 1.5, 3, 1, 4, 1, 4, 2.5, 1, 0.5, 1, 1, 1, 1.5, 1, 0.4, 0.2),
-        )[0]  # fmt: skip
+        weights = [weight * self.more.get(name, 1) for name, weight in MATCHES.items()]
+        name = draw.choices(tuple(MATCHES), weights)[0]
         match name:
             case "source":
                 return f"{no()}-s {pool.prefix(draw, shortest=1)}"

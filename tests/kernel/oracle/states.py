@@ -27,6 +27,48 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Theme:
+    """What random nodes are mostly about: chances and weights."""
+
+    name: str = "any"
+    six: float = 0.25
+    bridge: float = 0.25
+    backends: tuple[float, float, float] = (5, 5, 1)
+    """Weights of nft, legacy, and both at once in either order."""
+    sets: float = 0.6
+    policy_rules: float = 0.7
+    several_hops: float = 1
+    """Weight of a route with several next hops, against 12 for one with a single hop."""
+    still_links: float = 0.06
+    """Chance that a link does not forward where the others do."""
+    nat: float = 0.7
+    own: float = 0.15
+    """Share of packets that are of the node's own programs."""
+    known: float = 1
+    """How much more than usual packets belong to connections that conntrack knows."""
+    matches: tuple[tuple[str, float], ...] = ()
+    """Matches that rules hold more often than usual: a factor for each."""
+    talks: float = 0.15
+    """Of first packets that are sent on, how many are answered, and go on."""
+
+
+ANY = Theme()
+THEMES = (
+    Theme("IPv6", six=1),
+    Theme("both backends", backends=(0, 0, 1)),
+    Theme("sets", sets=1, matches=(("set", 5),)),
+    Theme("marks", policy_rules=1, matches=(("mark", 4), ("connmark", 6)), known=2),
+    Theme("chance", nat=1, matches=(("statistic", 14),)),
+    Theme("known connections", nat=1, known=2.5, talks=0.8, matches=(("ctstate", 3), ("ctrest", 3))),
+    Theme("own programs", own=0.8, matches=(("owner", 4),)),
+    Theme("bridged pods", bridge=1, matches=(("physdev", 4),)),
+    Theme("links that do not forward", still_links=0.4),
+    Theme("several next hops", several_hops=12),
+    Theme("policy rules", policy_rules=1, own=0.3),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What a node is loaded with. Every tuple may lose a member and still be a state: so it is shrunk."""
 
@@ -44,6 +86,7 @@ class State:
     backends: tuple[str, ...] = ()
     """In the order of loading."""
     seed: int = field(default=0, compare=False)
+    theme: Theme = ANY
 
     @property
     def pool(self) -> Pool:
@@ -59,7 +102,7 @@ class State:
         return PORTS_OF_BRIDGE if self.bridge else ()
 
     def __str__(self) -> str:
-        lines = [f"seed {self.seed}: {self.family}, links {' '.join(self.names)}"]
+        lines = [f"seed {self.seed} ({self.theme.name}): {self.family}, links {' '.join(self.names)}"]
         lines += [f"mtu {name} {mtu}" for name, mtu in self.mtus]
         lines += [f"ip addr add {address} dev {name}" for name, address in self.secondaries]
         lines += [f"sysctl {key}={value}" for key, value in self.sysctls]
@@ -72,27 +115,27 @@ class State:
         return "\n".join(lines)
 
 
-def random_state(seed: int) -> State:
+def random_state(seed: int, theme: Theme = ANY) -> State:
     """The state of a seed."""
     draw = Random(seed)
-    family = "ip6" if draw.random() < 0.25 else "ip"
-    state = State(family, draw.randint(3, 5), bridge=draw.random() < 0.25, seed=seed)
+    family = "ip6" if draw.random() < theme.six else "ip"
+    state = State(family, draw.randint(3, 5), bridge=draw.random() < theme.bridge, seed=seed, theme=theme)
     pool, names = state.pool, state.names
-    sets = random_sets(draw, pool, list(names)) if draw.random() < 0.6 else ()
-    backends = draw.choices((("nft",), ("legacy",), ("legacy", "nft"), ("nft", "legacy")), (5, 5, 0.5, 0.5))[
-        0
-    ]
-    maker = Maker(draw, pool, names, state.ports, sets)
+    sets = random_sets(draw, pool, list(names)) if draw.random() < theme.sets else ()
+    nft, legacy, both = theme.backends
+    weights = (nft, legacy, both / 2, both / 2)
+    backends = draw.choices((("nft",), ("legacy",), ("legacy", "nft"), ("nft", "legacy")), weights)[0]
+    maker = Maker(draw, pool, names, state.ports, sets, dict(theme.matches))
     rules: list[Rule] = []
     for backend in backends:
-        rules += _rules(draw, maker, backend)
+        rules += _rules(draw, maker, backend, theme)
     return replace(
         state,
         mtus=tuple((name, 1300) for name in names if name != BRIDGE and draw.random() < 0.1),
         secondaries=tuple(_secondaries(draw, pool, names)),
         sysctls=tuple(_sysctls(draw, state)),
-        routes=tuple(_routes(draw, pool, names)),
-        policy_rules=tuple(_policy_rules(draw, pool, names)),
+        routes=tuple(_routes(draw, pool, names, theme)),
+        policy_rules=tuple(_policy_rules(draw, pool, names, theme)),
         sets=tuple(line for one in sets for line in one.lines),
         rules=tuple(rules),
         backends=backends,
@@ -114,7 +157,11 @@ def _sysctls(draw: Random, state: State) -> Iterator[tuple[str, str]]:
     if state.family == "ip6":
         if chance() < 0.93:
             yield "net/ipv6/conf/all/forwarding", "1"
-            yield from ((f"net/ipv6/conf/{name}/forwarding", "0") for name in names if chance() < 0.07)
+            yield from (
+                (f"net/ipv6/conf/{name}/forwarding", "0")
+                for name in names
+                if chance() < state.theme.still_links
+            )
         return
     if chance() < 0.93:
         yield "net/ipv4/ip_forward", "1"
@@ -125,7 +172,7 @@ def _sysctls(draw: Random, state: State) -> Iterator[tuple[str, str]]:
         yield from (
             (f"{conf}/{key}", value)
             for key, value, rarely in (
-                ("forwarding", "0", 0.06),
+                ("forwarding", "0", state.theme.still_links),
                 ("accept_local", "1", 0.15),
                 ("route_localnet", "1", 0.2),
                 ("src_valid_mark", "1", 0.2),
@@ -136,7 +183,7 @@ def _sysctls(draw: Random, state: State) -> Iterator[tuple[str, str]]:
         yield "net/ipv4/conf/all/src_valid_mark", "1"
 
 
-def _routes(draw: Random, pool: Pool, names: tuple[str, ...]) -> Iterator[str]:
+def _routes(draw: Random, pool: Pool, names: tuple[str, ...], theme: Theme) -> Iterator[str]:
     default = "::/0" if pool.family == "ip6" else "0.0.0.0/0"
     seen: set[tuple[str, str, str, str]] = set()
     wanted = [(default, "main")] if draw.random() < 0.8 else []
@@ -158,7 +205,8 @@ def _routes(draw: Random, pool: Pool, names: tuple[str, ...]) -> Iterator[str]:
         seen.add(key)
         link = draw.randrange(pool.links) + 1
         kind = draw.choices(
-            ("via", "dev", "blackhole", "unreachable", "prohibit", "throw", "ecmp"), (12, 2, 1, 1, 1, 1, 1)
+            ("via", "dev", "blackhole", "unreachable", "prohibit", "throw", "ecmp"),
+            (12, 2, 1, 1, 1, 1, theme.several_hops),
         )[0]
         if kind in {"blackhole", "unreachable", "prohibit", "throw"}:
             yield f"add {kind} {prefix}{tos} table {table}{metric}"
@@ -167,7 +215,11 @@ def _routes(draw: Random, pool: Pool, names: tuple[str, ...]) -> Iterator[str]:
         if kind == "ecmp":
             other = link % pool.links + 1
             onlink = " onlink" if pool.family == "ip6" else ""
-            hops = [f"nexthop via {pool.gateway(n)} dev {names[n - 1]}{onlink}" for n in (link, other)]
+            weights = draw.choice(((1, 1), (1, 1), (3, 1), (1, 20)))
+            hops = [
+                f"nexthop via {pool.gateway(n)} dev {names[n - 1]} weight {weight}{onlink}"
+                for n, weight in zip((link, other), weights, strict=True)
+            ]
             yield f"add {prefix}{tos} table {table}{metric} {' '.join(hops)}"
             continue
         via = f"via {pool.gateway(link, draw.randrange(2))} " if kind == "via" else ""
@@ -175,11 +227,11 @@ def _routes(draw: Random, pool: Pool, names: tuple[str, ...]) -> Iterator[str]:
         yield f"add {prefix}{tos} {via}dev {names[link - 1]} table {table}{metric}{source}{onlink}"
 
 
-def _policy_rules(draw: Random, pool: Pool, names: tuple[str, ...]) -> Iterator[str]:
+def _policy_rules(draw: Random, pool: Pool, names: tuple[str, ...], theme: Theme) -> Iterator[str]:
     if draw.random() < 0.1:
         yield "add pref 500 lookup local"
         yield "del pref 0"
-    if draw.random() < 0.3:
+    if draw.random() >= theme.policy_rules:
         return
     preferences = sorted(draw.sample(range(10, 30000), draw.randint(1, 5)))
     if draw.random() < 0.1:
@@ -226,9 +278,10 @@ def _policy_rules(draw: Random, pool: Pool, names: tuple[str, ...]) -> Iterator[
         yield " ".join(words)
 
 
-def _rules(draw: Random, maker: Maker, backend: str) -> Iterator[Rule]:
+def _rules(draw: Random, maker: Maker, backend: str, theme: Theme) -> Iterator[Rule]:
+    held = {"raw": 0.3, "mangle": 0.6, "nat": theme.nat, "filter": 0.9}
     for table in TABLE_ORDER:
-        if draw.random() < {"raw": 0.7, "mangle": 0.4, "nat": 0.3, "filter": 0.1}[table]:
+        if draw.random() >= held[table]:
             continue
         for side, hooks in SIDES[table].items():
             chains = tuple(f"{side.upper()}-{letter}" for letter in "ABC"[: draw.choice((0, 0, 1, 2, 3))])
@@ -302,26 +355,24 @@ def load(stage: Stage, state: State) -> None:
     # A jump forward needs its target: the last rule comes first.
     lines = [f"rule {text}" for text in reversed(state.policy_rules)]
     if six:
-        for number, name in enumerate(names, 1):
-            for host in (*range(3, 25), 253, 254):
-                lines.append(
-                    f"neigh add {pool.on(number, host)} lladdr {mac_of(pool.on(number, host))} dev {name}"
-                )
-                stage.knows(pool.on(number, host))
-            configured = {pool.own(n)[0] for n in range(1, len(names) + 1)}
-            configured |= {address.partition("/")[0] for _, address in state.secondaries}
-            strangers = [address for address in pool.all_own() if address not in configured]
-            others = (
+        # Everybody is known on every link: a question for a neighbour would pass OUTPUT, its answer INPUT, and rules
+        # may drop either. Who was asked for in vain is not asked for again at once, and a packet to it just waits.
+        configured = {pool.own(n)[0] for n in range(1, len(names) + 1)}
+        configured |= {address.partition("/")[0] for _, address in state.secondaries}
+        hosts = (*range(3, 25), 253, 254)
+        everybody = dict.fromkeys(
+            (
+                *(pool.on(n, host) for n in range(1, len(names) + 1) for host in hosts),
                 *pool.remotes,
                 *pool.virtual,
                 *pool.all_hosts(),
-                *strangers,
-                pool.on(96, 0),
-                pool.on(96, 3),
+                *(address for address in pool.all_own() if address not in configured),
+                *(pool.on(96, host) for host in (0, 3)),
             )
-            for address in others:
-                lines.append(f"neigh replace {address} lladdr {mac_of(address)} dev {name}")
-                stage.knows(address)
+        )
+        for address in everybody:
+            stage.knows(address)
+            lines += [f"neigh replace {address} lladdr {mac_of(address)} dev {name}" for name in names]
     stage.ip(lines, state.family)
     if state.bridge:
         stage.ports.update(dict.fromkeys((pool.gateway(state.links, n) for n in (0, 1)), state.ports[1]))
