@@ -1,0 +1,169 @@
+"""Process 1 of a stage: starts what it is told to, reaps everything, and ends when the outside does."""
+
+import json
+import os
+import select
+import signal
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from planner.rehearse.inside import wire
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def serve(channel: socket.socket, outside: int) -> None:
+    """Until the other side is gone. `outside` becomes readable when its process ends."""
+    os.environ.clear()
+    os.environ.update({"PATH": PATH, "LC_ALL": "C", "HOME": "/root"})
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    started: dict[int, int] = {}
+    waiting = select.poll()
+    for file in (channel.fileno(), woken, outside):
+        waiting.register(file, select.POLLIN)
+    while True:
+        ready = {file for file, _ in waiting.poll()}
+        if outside in ready:
+            return
+        if woken in ready:
+            os.read(woken, 4096)
+            _reap(channel, started)
+        if channel.fileno() in ready:
+            message = wire.receive(channel)
+            if message is None:
+                return
+            head, files = message
+            try:
+                _do(channel, head, files, started)
+            finally:
+                for file in files:
+                    os.close(file)
+
+
+def _reap(channel: socket.socket, started: dict[int, int]) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        number = started.pop(pid, None)
+        if number is not None:
+            wire.send(channel, {"id": number, "ended": os.waitstatus_to_exitcode(status)})
+
+
+def _do(channel: socket.socket, head: wire.Head, files: list[int], started: dict[int, int]) -> None:
+    number = int(head["id"])
+    match head["do"]:
+        case "spawn":
+            _spawn(channel, number, files, started)
+        case "kill":
+            _kill(int(head["pid"]), int(head["signal"]))
+        case "clear":
+            # Process 1 itself gets no signal from this (kill(2)).
+            _kill_all()
+            wire.send(channel, {"id": number, "done": 0})
+        case "write":
+            _answer(channel, number, list(_write(json.loads(wire.whole(files[0])))))
+        case "sysctls":
+            _answer(channel, number, list(_sysctls(json.loads(wire.whole(files[0])))))
+        case "read":
+            _answer(channel, number, _read(str(head["path"])))
+        case "socket":
+            _socket(channel, head)
+        case other:
+            wire.send(channel, {"id": number, "error": f"`{other}` is nothing that can be done here"})
+
+
+def _answer(channel: socket.socket, number: int, value: object) -> None:
+    body = wire.put(value)
+    wire.send(channel, {"id": number, "done": 0}, [body])
+    os.close(body)
+
+
+def _spawn(channel: socket.socket, number: int, files: list[int], started: dict[int, int]) -> None:
+    """Descriptors: the request, then standard input, output and error."""
+    request = json.loads(wire.whole(files[0]))
+    argv: list[str] = request["argv"]
+    actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files[1:4])]
+    try:
+        pid = os.posix_spawnp(
+            argv[0],
+            argv,
+            {**os.environ, **request["env"]},
+            file_actions=actions,
+            setsid=True,
+            setsigdef=[signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ],
+        )
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        wire.send(channel, {"id": number, "pid": 0, "error": f"{argv[0]}: {why}"})
+        return
+    started[pid] = number
+    wire.send(channel, {"id": number, "pid": pid})
+
+
+def _kill(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _kill_all() -> None:
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _write(entries: Iterable[dict[str, str | None]]) -> Iterable[str]:
+    """Files with the directories above them. A sentence for each that could not be written."""
+    for entry in entries:
+        path = Path(entry["path"] or "")
+        link, text = entry["link"], entry["text"]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            if link:
+                path.symlink_to(link)
+            elif text is not None:
+                path.write_bytes(text.encode("utf-8", "surrogateescape"))
+                path.chmod(int(entry["mode"] or "0644", 8))
+        except OSError as error:
+            yield f"{path}: {error.strerror}"
+
+
+def _sysctls(writes: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Path and value, in order. Path and reason of each that was refused."""
+    for path, value in writes:
+        try:
+            file = os.open(path, os.O_WRONLY)
+            try:
+                os.write(file, value.encode() + b"\n")
+            finally:
+                os.close(file)
+        except OSError as error:
+            yield path, error.strerror or str(error)
+
+
+def _read(path: str) -> str | None:
+    try:
+        return Path(path).read_bytes().decode("utf-8", "surrogateescape")
+    except OSError:
+        return None
+
+
+def _socket(channel: socket.socket, head: wire.Head) -> None:
+    number = int(head["id"])
+    try:
+        made = socket.socket(int(head["family"]), int(head["type"]), int(head["protocol"]))
+    except OSError as error:
+        wire.send(channel, {"id": number, "error": f"socket: {error.strerror}"})
+        return
+    with made:
+        wire.send(channel, {"id": number, "done": 0}, [made.fileno()])
