@@ -1,1 +1,1 @@
-"""What must stay true of the network of a node: one file for each invariant."""
+"""What must stay true of a node's network: one file for each sentence."""

@@ -1,0 +1,168 @@
+"""All paths of a node before and after a proposal, at each horizon, and between its steps."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from planner.invariants.catalogue import invariant_of, invariants
+from planner.invariants.ground import grounds
+from planner.invariants.operator_reaches_node import ELSEWHERE
+from planner.invariants.walk import walk
+from planner.models.cluster import Cluster
+from planner.models.horizon import Horizon
+from planner.models.invariant import Holding, Kept, Path, Walked
+from planner.models.node import NodeState
+from planner.models.proposal import Outlook
+from planner.models.topology import Topology
+from planner.topology.prefixes import inside
+
+MOVES_PACKETS = (
+    "kernel",
+    "sysctls",
+    "links",
+    "routes",
+    "policy_rules",
+    "nexthop_objects",
+    "neighbours",
+    "fdb",
+    "rulesets",
+    "native",
+    "ipsets",
+    "gaps",
+)
+"""Fields of a node's state that a packet can meet."""
+
+
+def paths(
+    state: NodeState, topology: Topology, cluster: Cluster | None, *, later: tuple[NodeState, ...] = ()
+) -> tuple[Path, ...]:
+    """Every path of the node, by invariant and name. `later` are states that may tell whom somebody has in mind."""
+    found = {
+        path.name: path
+        for ground in grounds(state, topology, cluster, later)
+        for invariant in invariants()
+        for path in invariant.paths(ground)
+    }
+    return tuple(sorted(found.values(), key=lambda path: (path.flow.family, path.invariant, path.name)))
+
+
+def kept(outlook: Outlook, topology: Topology, cluster: Cluster | None) -> tuple[Kept, ...]:
+    """Every path at each horizon that has states of its own, and those that are shut between two steps."""
+    return _kept(_Case(outlook, topology, cluster))
+
+
+class _Case:
+    """Arguments by identity: states are frozen, and too large to compare."""
+
+    def __init__(self, outlook: Outlook, topology: Topology, cluster: Cluster | None) -> None:
+        self.outlook = outlook
+        self.topology = topology
+        self.cluster = cluster
+
+    @property
+    def _ids(self) -> tuple[int, int, int]:
+        return id(self.outlook), id(self.topology), id(self.cluster)
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Case) and other._ids == self._ids
+
+
+@lru_cache(maxsize=4)
+def _kept(case: _Case) -> tuple[Kept, ...]:
+    outlook = case.outlook
+    now = outlook.before[Horizon.NOW]
+    later = tuple(outlook.after[horizon] for horizon in (Horizon.NOW, Horizon.REBOOT))
+    walker = _Walker(paths(now, case.topology, case.cluster, later=later), case.topology)
+    found: list[Kept] = []
+    looked: list[tuple[NodeState, NodeState]] = []
+    for horizon in Horizon:
+        before, after = outlook.before[horizon], outlook.after[horizon]
+        if any(same_packets(before, one) and same_packets(after, other) for one, other in looked):
+            continue
+        looked.append((before, after))
+        found += walker.compared(outlook.node, before, after, horizon)
+    return (*found, *walker.between(outlook, found))
+
+
+def same_packets(one: NodeState, other: NodeState) -> bool:
+    """Whether no packet can tell them apart."""
+    return one is other or all(
+        (left := getattr(one, field)) is (right := getattr(other, field)) or left == right
+        for field in MOVES_PACKETS
+    )
+
+
+class _Walker:
+    """Walks each path once in each state."""
+
+    def __init__(self, all_paths: tuple[Path, ...], topology: Topology) -> None:
+        self.paths = all_paths
+        self.topology = topology
+        self._walked: list[tuple[NodeState, dict[str, Walked]]] = []
+
+    def of(self, state: NodeState) -> dict[str, Walked]:
+        """What was walked in this state, or one that is the same to packets."""
+        for known, walked in self._walked:
+            if same_packets(known, state):
+                return walked
+        self._walked.append((state, {}))
+        return self._walked[-1][1]
+
+    def walked(self, state: NodeState, path: Path) -> Walked:
+        """One path in one state."""
+        known = self.of(state)
+        if path.name not in known:
+            known[path.name] = walk(state, path)
+        return known[path.name]
+
+    def compared(self, node: str, before: NodeState, after: NodeState, horizon: Horizon) -> Iterator[Kept]:
+        """Every path in both states."""
+        same = same_packets(before, after)
+        first = {path.name: self.walked(before, path) for path in self.paths}
+        for path in self.paths:
+            had = first[path.name]
+            has = had if same else refined(path, had, self.walked(after, path), self.topology)
+            yield Kept(node=node, path=path, horizon=horizon, before=had, after=has)
+
+    def between(self, outlook: Outlook, ends: list[Kept]) -> Iterator[Kept]:
+        """Paths that hold before and at the end, and not after some step: the first such step."""
+        last = outlook.after[Horizon.NOW]
+        open_ = {
+            one.path.name: one
+            for one in ends
+            if one.horizon is Horizon.NOW and {one.before.holding, one.after.holding} == {Holding.HOLDS}
+        }
+        state = outlook.before[Horizon.NOW]
+        for number, stage in enumerate(outlook.stages, start=1):
+            if same_packets(state, stage.after):
+                continue
+            state = stage.after
+            if same_packets(state, last):
+                continue
+            for name, one in list(open_.items()):
+                has = refined(one.path, one.before, self.walked(state, one.path), self.topology)
+                if has.holding is Holding.BROKEN:
+                    yield one.model_copy(update={"step": number, "after": has})
+                    del open_[name]
+
+
+def refined(path: Path, before: Walked, after: Walked, topology: Topology) -> Walked:
+    """What only the comparison tells: a sender that is no longer hidden, and networks that rules name."""
+    invariant = invariant_of(path.invariant)
+    if f"/{ELSEWHERE}/" in path.name and after.holding is Holding.BROKEN is not before.holding:
+        reason = f"{after.reason}; whether the operator comes from a network that rules let in is not known"
+        return after.model_copy(update={"holding": Holding.UNKNOWN, "reason": reason})
+    if invariant is None or not invariant.outward or after.holding is not Holding.HOLDS:
+        return after
+    had, has = _source(before), _source(after)
+    if has and inside(has, topology.pod_ranges) and had and not inside(had, topology.pod_ranges):
+        reason = f"it leaves as {has} and no longer as {had}: nobody outside knows the way back"
+        return after.model_copy(update={"holding": Holding.BROKEN, "reason": reason, "answering": True})
+    return after
+
+
+def _source(walked: Walked) -> str:
+    after = walked.traces[0].after if walked.traces else None
+    return after.source if after is not None else ""

@@ -1,0 +1,196 @@
+"""A path walked in one state: its opening packet, and the answer, by every way that is possible."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from planner.dataplane.bridge import port_of
+from planner.dataplane.conntrack import reply
+from planner.dataplane.trace import trace
+from planner.dataplane.view import View, view_of
+from planner.invariants.catalogue import invariant_of
+from planner.models.flow import Disposition, Entry, Flow, Trace
+from planner.models.invariant import Holding, Path, Walked
+from planner.models.node import NodeState
+
+ARRIVES = frozenset({Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED})
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class One:
+    """One way."""
+
+    holding: Holding
+    traces: tuple[Trace, ...]
+    reason: str = ""
+    answering: bool = False
+
+
+def walk(state: NodeState, path: Path) -> Walked:
+    """Whether the packet arrives and is answered: only if it is so whatever is drawn."""
+    view = view_of(state)
+    gone = _gone(view, path.flow.entry)
+    if gone:
+        return Walked(holding=Holding.BROKEN, reason=gone)
+    ways = [way for one in trace(state, path.flow) for way in _followed(view, path, one)]
+    for holding in (Holding.BROKEN, Holding.UNKNOWN):
+        found = next((way for way in ways if way.holding is holding), None)
+        if found is not None:
+            return Walked(
+                holding=holding,
+                reason=found.reason,
+                answering=found.answering,
+                partly=any(way.holding is Holding.HOLDS for way in ways),
+                traces=found.traces,
+            )
+    return Walked(holding=Holding.HOLDS, traces=ways[0].traces)
+
+
+def _gone(view: View, entry: Entry) -> str:
+    """Where nothing can come from any more."""
+    for name in (entry.link, entry.bridge_port):
+        link = view.links.get(name)
+        if name and link is None:
+            return f"there is no link {name}" if not view.missing("links") else ""
+        if link is not None and not link.up:
+            return f"{name} is down"
+    port = view.links.get(entry.bridge_port)
+    if port is not None and port.master != entry.link:
+        return f"{entry.bridge_port} is no port of {entry.link}"
+    return ""
+
+
+def _followed(view: View, path: Path, opened: Trace) -> Iterator[One]:
+    """The ways that begin with this trace of the opening packet."""
+    failed = _failed(view, path, opened)
+    if failed is not None:
+        yield failed
+        return
+    if not path.answered:
+        yield One(Holding.HOLDS, (opened,))
+        return
+    answer = answer_to(view, path.flow, opened)
+    if answer is None:
+        yield One(Holding.HOLDS, (opened,))
+        return
+    gone = _gone(view, answer.entry)
+    if gone:
+        yield One(Holding.BROKEN, (opened,), gone, answering=True)
+        return
+    for back in trace(view.state, answer):
+        yield _came_back(view, path, opened, back)
+
+
+def _failed(view: View, path: Path, opened: Trace) -> One | None:
+    """What is wrong with the opening packet's end; None when it arrives."""
+    if opened.disposition is Disposition.UNKNOWN:
+        ends = [_failed(view, path, other) for other in opened.alternatives]
+        if ends and None not in ends:
+            lost = next((end for end in ends if end is not None and end.holding is Holding.BROKEN), None)
+            if lost is not None and all(end is not None and end.holding is Holding.BROKEN for end in ends):
+                return lost
+        return One(Holding.UNKNOWN, (opened,), opened.reason)
+    reason = _lost(opened) or _astray(path, opened)
+    return One(Holding.BROKEN, (opened,), reason) if reason else None
+
+
+def _lost(found: Trace) -> str:
+    if found.disposition in ARRIVES:
+        silent = found.disposition is Disposition.SENT and found.reason
+        return found.reason if silent else ""
+    if found.reason.startswith(("-A ", "policy ")):
+        return f"{found.disposition.value}: `{found.reason}`" if found.reason[0] == "-" else found.reason
+    return f"{found.disposition.value}: {found.reason}" if found.reason else found.disposition.value
+
+
+def _astray(path: Path, found: Trace) -> str:
+    """It arrives, and at the wrong place."""
+    after = found.after
+    if after is None:
+        return ""
+    invariant = invariant_of(path.invariant)
+    if invariant is not None and invariant.translated and after.destination == found.flow.destination:
+        same = after.destination_port == found.flow.destination_port
+        if same and (found.disposition is not Disposition.DELIVERED or found.listens in {"", "nobody"}):
+            return f"nothing translates port {after.destination_port} of {after.destination}"
+    place = LOCAL if found.disposition is Disposition.DELIVERED else found.link
+    if path.ends_at and found.disposition is not Disposition.BRIDGED and place not in path.ends_at:
+        where = "it ends on the node itself" if place == LOCAL else f"it leaves by {place}"
+        return f"{where} instead of {' or '.join(path.ends_at)}" + (
+            f" ({found.next_hop})" if found.next_hop and place != LOCAL else ""
+        )
+    if found.disposition is not Disposition.DELIVERED and after.source == after.destination:
+        return f"{after.source} gets it from itself: nothing hides the sender"
+    return ""
+
+
+def _came_back(view: View, path: Path, opened: Trace, back: Trace) -> One:
+    traces = (opened, back)
+    if back.disposition is Disposition.UNKNOWN:
+        ends = [_came_back(view, path, opened, other) for other in back.alternatives]
+        if ends and all(end.holding is Holding.BROKEN for end in ends):
+            return ends[0]
+        return One(Holding.UNKNOWN, traces, back.reason, answering=True)
+    reason = _lost(back) or _back_astray(view, path, back)
+    if reason:
+        return One(Holding.BROKEN, traces, reason, answering=True)
+    return One(Holding.HOLDS, traces)
+
+
+def _back_astray(view: View, path: Path, back: Trace) -> str:
+    after, flow = back.after, path.flow
+    if after is None:
+        return ""
+    if after.destination != flow.source:
+        return f"the answer goes to {after.destination} instead of {flow.source}"
+    if (after.source, after.source_port) != (flow.destination, flow.destination_port):
+        return f"the answer comes from {after.source}, which {flow.source} has not asked"
+    entry = flow.entry.link
+    if not entry:
+        return "" if back.disposition is Disposition.DELIVERED else f"the answer leaves by {back.link}"
+    if back.disposition is Disposition.DELIVERED:
+        return "the answer ends on the node itself"
+    if back.disposition is Disposition.BRIDGED or back.link == entry:
+        return ""
+    defaults = {hop.link for route in view.state.routes if route.is_default for hop in route.nexthops}
+    return "" if {back.link, entry} <= defaults else f"the answer leaves by {back.link} instead of {entry}"
+
+
+def answer_to(view: View, flow: Flow, opened: Trace) -> Flow | None:
+    """The first packet of the answer, with where it enters: pods of one bridge answer each other past the node."""
+    answer = reply(opened)
+    if answer is None or opened.disposition is Disposition.DELIVERED:
+        return answer
+    bridge = flow.entry.link if opened.disposition is Disposition.BRIDGED else opened.link
+    link = view.links.get(bridge)
+    if link is None or link.kind != "bridge":
+        return answer
+    asked = flow.entry.bridge_port if flow.entry.link == bridge else ""
+    port = opened.port or _some_port(view, bridge, asked)
+    if not port:
+        return answer
+    if _across(view, bridge, answer.destination):
+        back = asked if answer.destination == flow.source else port_of(view, bridge, answer.destination)
+        entry = Entry(link=bridge, bridge_port=port, to_router=False, out_port=back)
+    else:
+        entry = Entry(link=bridge, bridge_port=port)
+    return answer.model_copy(update={"entry": entry})
+
+
+def _across(view: View, bridge: str, address: str) -> bool:
+    """Whether who is on the bridge sends there directly: one of its prefix, and not the node."""
+    wanted = ip_address(address)
+    found = False
+    for own in view.links[bridge].addresses:
+        if own.address == address:
+            return False
+        net = ip_network(own.prefix, strict=False)
+        found = found or (net.version == wanted.version and wanted in net)
+    return found and not any(own.address == address for link in view.links.values() for own in link.addresses)
+
+
+def _some_port(view: View, bridge: str, other: str) -> str:
+    """A port of the bridge, another one than that where there are several: behind which one an address is, is not known."""
+    ports = [link.name for link in view.state.links if link.master == bridge and link.up]
+    return next((name for name in ports if name != other), "")
