@@ -217,8 +217,9 @@ need_tools() {
 
 # ---- one run at a time
 
+# Nothing for one that has ended and that nobody has waited for yet (state Z): it holds nothing any more.
 start_of() {
-  sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+  sed -n 's/^.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
 }
 
 # A process is told by its number and its start: numbers are used again.
