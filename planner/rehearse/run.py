@@ -1,0 +1,126 @@
+"""The rehearsal of one node's plan: rebuild, forward, back from every step, and what else may happen."""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from planner.errors import NetchangeError
+from planner.models.horizon import Horizon
+from planner.models.plan import Plan
+from planner.models.proposal import Outlook
+from planner.models.rehearsal import NotRehearsed, Proof, Rehearsal, Trial, Turn
+from planner.rehearse.facts import compare, facts
+from planner.rehearse.stage import Stage
+from planner.rehearse.trials import run_trials
+from planner.rehearse.turns import Ground, Probing, no_probes, run_turns
+
+
+def rehearse(
+    outlook: Outlook,
+    plan: Plan,
+    *,
+    probing: Probing = no_probes,
+    thorough: bool = False,
+    open_stage: Callable[[], Stage] | None = None,
+) -> Rehearsal:
+    """Run `plan`, which was made from `outlook`, on the node as it was before, rebuilt in a namespace.
+
+    `thorough`: the script is killed at every step instead of at one. `open_stage` gives another place to run it.
+    """
+    began = monotonic()
+    node = outlook.before[Horizon.NOW]
+
+    def opened() -> Stage:
+        stage = Stage(node).__enter__()
+        try:
+            stage.rebuild()
+        except BaseException:
+            stage.__exit__(None, None, None)
+            raise
+        return stage
+
+    try:
+        ground = Ground(open_stage or opened, plan, backend=node.iptables_default)
+    except NetchangeError as error:
+        return not_run(outlook.node, error.message)
+    try:
+        seen = run_turns(ground, outlook, probing=probing)
+        sound = all(turn.undone and not turn.left_behind for turn in seen.turns)
+        whole = sound and all(turn.applied for turn in seen.turns)
+        trials = tuple(run_trials(ground, outlook, thorough=thorough)) if whole else ()
+        not_rehearsed = tuple(dict.fromkeys((*seen.not_rehearsed, *ground.stage.not_rebuilt)))
+        differing = {difference.what for difference in compare(node, ground.stage.original)}
+        return Rehearsal(
+            node=outlook.node,
+            proof=judge(outlook, seen.turns, trials, not_rehearsed),
+            reason=_reason(outlook, seen.turns),
+            kernel=ground.stage.kernel,
+            tools=dict(ground.stage.tools),
+            isolation=str(ground.stage.isolation),
+            turns=tuple(seen.turns),
+            trials=trials,
+            not_rehearsed=not_rehearsed,
+            facts=sum(name not in differing for name in facts(node)),
+            seconds=round(monotonic() - began, 1),
+        )
+    finally:
+        ground.close()
+
+
+def not_run(node: str, reason: str) -> Rehearsal:
+    """The rehearsal that did not take place."""
+    return Rehearsal(node=node, proof=Proof.NOT_RUN, reason=reason)
+
+
+def judge(
+    outlook: Outlook, turns: Sequence[Turn], trials: Sequence[Trial], not_rehearsed: Sequence[NotRehearsed]
+) -> Proof:
+    """What all of it proves. A wrong prediction is told first: everything else rests on it."""
+    if any(turn.unpredicted for turn in turns) or any(
+        not probe.agrees for turn in turns for probe in turn.probes
+    ):
+        return Proof.MODEL_WRONG
+    if any(not turn.applied and not _would_fail(outlook, turn.step) for turn in turns):
+        return Proof.MODEL_WRONG
+    if any(not turn.undone or turn.left_behind for turn in turns):
+        return Proof.NOT_UNDONE
+    if any(not trial.held for trial in trials):
+        return Proof.NOT_UNDONE
+    if not_rehearsed or any(not turn.applied for turn in turns):
+        return Proof.PROVEN_EXCEPT
+    return Proof.PROVEN
+
+
+def _would_fail(outlook: Outlook, step: int) -> bool:
+    return bool(outlook.stages[step - 1].error)
+
+
+def _reason(outlook: Outlook, turns: Sequence[Turn]) -> str:
+    """Why not everything was run, or was not as it should be, in one sentence."""
+    for turn in turns:
+        if turn.unpredicted:
+            first = turn.unpredicted[0]
+            return (
+                f"after step {turn.step}, {first.what} was predicted to be `{_short(first.wanted)}`, "
+                f"and is `{_short(first.found)}`"
+            )
+        if not turn.applied:
+            how = "as predicted" if _would_fail(outlook, turn.step) else "which was not predicted"
+            return f"step {turn.step} fails, {how}"
+        for probe in turn.probes:
+            if not probe.agrees:
+                return f"after step {turn.step}, {probe.words}: predicted `{probe.predicted}`, found `{probe.after}`"
+    for turn in turns:
+        if turn.left_behind:
+            first = turn.left_behind[0]
+            return (
+                f"taken back from after step {turn.step}, {first.what} was `{_short(first.wanted)}` before, "
+                f"and is `{_short(first.found)}`"
+            )
+        if not turn.undone:
+            return f"rollback.sh does not end well from after step {turn.step}"
+    return ""
+
+
+def _short(text: str) -> str:
+    line = text.split("\n", maxsplit=1)[0]
+    return "absent" if not text else line if len(line) <= 100 else f"{line[:99]}…"

@@ -1,0 +1,218 @@
+"""What else may happen: the script is killed, a step fails, the rollback runs twice, somebody else is at work, nobody confirms."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from planner.diff.nodes import diff_nodes
+from planner.models.horizon import Horizon
+from planner.models.plan import Plan
+from planner.models.proposal import Outlook
+from planner.models.rehearsal import Difference, Trial
+from planner.rehearse.facts import compare, compare_facts, facts
+from planner.rehearse.foreign import ELSEWHERE, on_the_same
+from planner.rehearse.mishaps import failing, killed_after, killed_before
+from planner.rehearse.scripts import Scripts, said
+from planner.rehearse.turns import UNDONE, Ground
+
+GONE = frozenset({-9, 137})
+"""How the end by SIGKILL is told."""
+MOMENTS = (0.3, 0.6, 0.85)
+"""Parts of the time that the whole plan takes, at which it is killed."""
+TIMER = 1
+"""Seconds until the dead-man timer fires."""
+WAITS = 600
+SHOWN = 6
+ENDS = """n=0
+while [ "$n" -lt "$2" ]; do
+  grep -q -e 'Z taken back' -e 'Z nothing to take back' -e 'sh: not as before' -e 'sh: left alone' "$1/log" &&
+    [ ! -d "$1/lock" ] && exit 0
+  n=$((n + 1))
+  sleep 0.1
+done
+exit 1
+"""
+"""Waits until the log of a state directory says that a rollback has ended, so many tenths of a second at most."""
+
+
+def run_trials(ground: Ground, outlook: Outlook, *, thorough: bool = False) -> Iterator[Trial]:
+    """Every trial, each from the original state. `thorough`: at every step instead of at one."""
+    steps = [step.number for step in ground.fitted.plan.steps if step.apply]
+    if not steps:
+        return
+    trial, seconds = _twice(ground)
+    yield trial
+    if not trial.held:
+        return  # It cannot be said of the others what makes them fail.
+    chosen = steps if thorough else _risky(ground.fitted.plan, steps)
+    for step in chosen:
+        yield _mishap(ground, killed_before, step, "apply.sh killed right before the command of step {}")
+    for step in chosen:
+        yield _mishap(ground, killed_after, step, "apply.sh killed right after the command of step {}")
+    yield _killed_at_moments(ground, seconds)
+    yield _mishap(ground, failing, steps[-1], "step {} fails after its command has run")
+    yield from _foreign(ground, outlook)
+    yield _timer(ground)
+
+
+def _risky(plan: Plan, steps: Sequence[int]) -> list[int]:
+    """The step after which one may least stop: the last of those told unsafe, else the one in the middle."""
+    unsafe = [number for number in steps if not plan.steps[number - 1].safe_to_stop]
+    return [unsafe[-1] if unsafe else steps[len(steps) // 2]]
+
+
+def _twice(ground: Ground) -> tuple[Trial, float]:
+    """The scripts in one go, as an operator runs them, and both a second time."""
+    scripts = ground.scripts
+    applied = scripts.apply()
+    again = scripts.apply()
+    back = scripts.rollback()
+    second = scripts.rollback()
+    trouble = [
+        said(done)
+        for done, wanted in ((applied, {0}), (again, {0}), (back, UNDONE), (second, {0}))
+        if done.status not in wanted
+    ]
+    if not trouble and "nothing to take back" not in second.stderr:
+        trouble.append(f"the second rollback.sh did something: {said(second)}")
+    return _judged(
+        ground,
+        "twice",
+        "apply.sh and rollback.sh as an operator runs them, and each of them a second time: it does nothing",
+        trouble,
+    ), applied.seconds
+
+
+def _mishap(ground: Ground, make: Callable[[Plan, int], Plan], step: int, words: str) -> Trial:
+    variant = Scripts.on(ground.stage, make(ground.fitted.plan, step), backend=ground.backend)
+    ended = variant.apply()
+    trouble: list[str] = []
+    wanted = {2} if make is failing else GONE
+    if ended.status not in wanted:
+        trouble.append(f"the mishap did not happen: {said(ended)}")
+    back = variant.rollback()
+    if back.status not in UNDONE:
+        trouble.append(said(back))
+    trial = _judged(ground, f"{make.__name__}/{step}", f"{words.format(step)}, then rollback.sh", trouble)
+    _again(ground)
+    return trial
+
+
+def _again(ground: Ground) -> None:
+    """The scripts of the plan itself in the place of those with a mishap."""
+    ground.scripts = Scripts.on(ground.stage, ground.fitted.plan, backend=ground.backend)
+
+
+def _killed_at_moments(ground: Ground, seconds: float) -> Trial:
+    """With everything that it has started, whatever that is doing: an `iptables-restore` in its middle too."""
+    trouble: list[str] = []
+    left: tuple[Difference, ...] = ()
+    for part in MOMENTS:
+        running = ground.scripts.start()
+        running.wait(part * seconds)
+        running.kill()
+        running.wait(WAITS)
+        back = ground.scripts.rollback()
+        if back.status not in UNDONE:
+            trouble.append(f"at {part:.0%}: {said(back)}")
+        left = ground.left_behind()
+        if left:
+            trouble += [f"at {part:.0%} was left behind: {_told(left)}"]
+            break
+    moments = ", ".join(f"{part:.0%}" for part in MOMENTS)
+    return Trial(
+        name="killed/moments",
+        words=f"apply.sh killed with the command it runs, at {moments} of its time, then rollback.sh",
+        held=not trouble,
+        detail="\n".join(trouble),
+    )
+
+
+def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
+    """Beside the change: it stays. In what the change has set: the rollback stops and touches nothing."""
+    scripts = ground.scripts
+    trouble = _unless_done(scripts)
+    applied = ground.stage.snapshot()
+    for argv in ELSEWHERE:
+        ground.stage.run(argv)
+    beside = ground.stage.snapshot()
+    theirs = {difference.what: difference.found for difference in compare(applied, beside)}
+    back = scripts.rollback()
+    if back.status not in UNDONE:
+        trouble.append(said(back))
+    found = compare(ground.stage.original, ground.stage.snapshot())
+    kept = {difference.what: difference.found for difference in found}
+    if kept != theirs:
+        trouble.append(f"instead of what somebody else made there is: {_told(found) or 'nothing'}")
+    yield Trial(
+        name="foreign/beside",
+        words="somebody else adds a route and a policy rule before rollback.sh: both stay, everything else is as before",
+        held=not trouble,
+        detail="\n".join(trouble),
+    )
+    for argv in reversed(ELSEWHERE):
+        ground.stage.run(tuple("del" if word == "add" else word for word in argv))
+    ground.left_behind()
+
+    changes = diff_nodes(outlook.before[Horizon.NOW], outlook.stages[-1].after)
+    foreign = on_the_same(changes, applied)
+    if foreign is None:
+        return
+    scripts = ground.scripts
+    trouble = _unless_done(scripts)
+    done = ground.stage.run(foreign.argv)
+    if done.status != 0:
+        trouble.append(f"what somebody else does could not be done: {said(done)}")
+    before = facts(ground.stage.snapshot())
+    back = scripts.rollback()
+    if back.status != 3:
+        trouble.append(f"it was not refused: {said(back)}")
+    touched = compare_facts(before, facts(ground.stage.snapshot()))
+    if touched:
+        trouble.append(f"it was refused, and changed all the same: {_told(touched)}")
+    forced = scripts.rollback("--force")
+    if forced.status not in UNDONE:
+        trouble.append(f"with --force: {said(forced)}")
+    yield _judged(
+        ground,
+        "foreign/same",
+        f"somebody else changes what the plan has set ({foreign.words}): rollback.sh refuses and changes nothing; "
+        "with --force it leads back",
+        trouble,
+    )
+
+
+def _unless_done(scripts: Scripts) -> list[str]:
+    applied = scripts.apply()
+    return [] if applied.status == 0 else [said(applied)]
+
+
+def _timer(ground: Ground) -> Trial:
+    """Nobody confirms. It may fire while the plan is still at work: that is one of its cases."""
+    running = ground.scripts.start("--confirm-within", str(TIMER))
+    trouble: list[str] = []
+    if running.wait(WAITS) is None:
+        trouble.append("apply.sh did not end")
+        running.kill()
+    state = ground.scripts.state
+    # The timer's process is no child of anybody who could wait for it: its end is looked for.
+    ended = ground.stage.run(("sh", "-c", ENDS, "wait", state, str(WAITS * 10)), timeout=WAITS + 10)
+    if ended.status != 0:
+        trouble.append(f"the timer did not take the change back: {ground.scripts.log()[-500:]}")
+    return _judged(
+        ground,
+        "timer",
+        f"nobody confirms within {TIMER} s: the timer takes everything back, without a session",
+        trouble,
+    )
+
+
+def _judged(ground: Ground, name: str, words: str, trouble: list[str]) -> Trial:
+    left = ground.left_behind()
+    if left:
+        trouble.append(f"left behind: {_told(left)}")
+    return Trial(name=name, words=words, held=not trouble, detail="\n".join(trouble))
+
+
+def _told(found: Sequence[Difference]) -> str:
+    lines = [f"{one.what}: wanted {one.wanted or 'nothing'}, found {one.found or 'nothing'}" for one in found]
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    return "; ".join([*lines[:SHOWN], *more])

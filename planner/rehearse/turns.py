@@ -1,0 +1,181 @@
+"""The plan step by step, and the way back from after each of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from planner.diff.nodes import diff_nodes
+from planner.models.change import Cause, SysctlChange
+from planner.models.horizon import Horizon
+from planner.models.node import NodeState
+from planner.models.plan import Plan
+from planner.models.proposal import Outlook
+from planner.models.rehearsal import Difference, NotRehearsed, RealProbe, Turn
+from planner.rehearse.differences import difference
+from planner.rehearse.facts import Fact, compare, facts
+from planner.rehearse.fit import Fitted, fit
+from planner.rehearse.scripts import Scripts, said
+from planner.rehearse.stage import Stage
+from planner.rehearse.translate import on_stage
+
+UNDONE = frozenset({0, 7})
+"""Exit statuses of rollback.sh that say that it has run to its end (7: but for what nobody knows to take back)."""
+
+Probing = Callable[[Stage, int], tuple[RealProbe, ...]]
+"""Sends the packets of the invariants on the stage as it is after a step (0: before the first)."""
+
+
+def no_probes(_stage: Stage, _step: int) -> tuple[RealProbe, ...]:
+    """Nothing is sent."""
+    return ()
+
+
+@dataclass
+class Ground:
+    """A stage with the plan's scripts on it; another one takes its place when something was left behind."""
+
+    open_stage: Callable[[], Stage]
+    plan: Plan
+    backend: str = ""
+    stage: Stage = field(init=False)
+    scripts: Scripts = field(init=False)
+    fitted: Fitted = field(init=False)
+    wanted: dict[str, Fact] = field(init=False)
+    """The facts that every way back must lead to."""
+
+    def __post_init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        self.stage = self.open_stage()
+        try:
+            self.fitted = fit(self.plan, self.stage)
+            self.scripts = Scripts.on(self.stage, self.fitted.plan, backend=self.backend)
+            self.wanted = facts(self.stage.original)
+        except BaseException:
+            self.close()
+            raise
+
+    def renew(self) -> None:
+        """Begin again on a new stage."""
+        self.close()
+        self._open()
+
+    def close(self) -> None:
+        """End the stage and all that runs on it."""
+        self.stage.__exit__(None, None, None)
+
+    def left_behind(self) -> tuple[Difference, ...]:
+        """What is not as it was; then the stage is of no use any more and another one takes its place."""
+        found = compare(self.stage.original, self.stage.snapshot())
+        if found:
+            self.renew()
+        else:
+            self.scripts.forget()
+        return found
+
+
+@dataclass
+class Turns:
+    """What was seen, step by step."""
+
+    turns: list[Turn]
+    not_rehearsed: list[NotRehearsed]
+
+
+def run_turns(ground: Ground, outlook: Outlook, *, probing: Probing = no_probes) -> Turns:
+    """Forward once, with a look at the state after each step; then back from each, the last first."""
+    turns, unseen = _forward(ground, outlook, probing)
+    told = [*ground.fitted.not_rehearsed, *unseen]
+    shown = [turn.step for turn in turns if turn.applied and _does(ground, turn.step)]
+    back: dict[int, Turn] = {}
+    if turns:
+        last = turns[-1]
+        back[last.step] = _back(ground, last)
+    for turn in reversed(turns[:-1]):
+        if turn.step not in shown:
+            continue  # It runs nothing: the state is that after the step before.
+        applied = ground.scripts.repeat(turn.step)
+        if applied.status != 0:
+            output = f"a second run of steps 1 to {turn.step}: {said(applied)}"
+            turn = turn.model_copy(update={"applied": False, "output": output})  # noqa: PLW2901
+        back[turn.step] = _back(ground, turn)
+    found: list[Turn] = []
+    for turn in turns:
+        former = found[-1] if found else None
+        if turn.step in back:
+            found.append(back[turn.step])
+        elif former is not None:
+            same = {"left_behind": former.left_behind, "undone": former.undone}
+            found.append(turn.model_copy(update=same))
+        else:
+            found.append(turn)
+    return Turns(found, told)
+
+
+def _does(ground: Ground, step: int) -> bool:
+    return bool(ground.fitted.plan.steps[step - 1].apply)
+
+
+def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[Turn], list[NotRehearsed]]:
+    turns: list[Turn] = []
+    unseen: list[NotRehearsed] = []
+    start = outlook.before[Horizon.NOW]
+    probes = probing(ground.stage, 0)
+    for stage, step in zip(outlook.stages, ground.fitted.plan.steps, strict=True):
+        number = str(step.number)
+        done = ground.scripts.apply("--from", number, "--to", number)
+        ground.scripts.keep_notes(step.number)
+        found = ground.stage.snapshot()
+        expected = on_stage(stage.after, start, ground.stage.original)
+        unseen += [
+            NotRehearsed(what=name, reason="it could not be rebuilt as it is on the node")
+            for name in expected.unseen
+        ]
+        probes = probing(ground.stage, step.number)
+        skipped = step.number in ground.fitted.skipped
+        turns.append(
+            Turn(
+                step=step.number,
+                title=step.title,
+                applied=done.status == 0,
+                output="" if done.status == 0 else said(done),
+                unpredicted=() if skipped else unpredicted(ground.stage, expected.state, found),
+                seconds=round(done.seconds, 3),
+                probes=probes,
+            )
+        )
+        if done.status != 0:
+            unseen += [
+                NotRehearsed(
+                    what=f"step {later.number}: {later.title}", reason=f"apply.sh stops at step {step.number}"
+                )
+                for later in ground.fitted.plan.steps[step.number :]
+            ]
+            break
+    return turns, list(dict.fromkeys(unseen))
+
+
+def unpredicted(stage: Stage, expected: NodeState, found: NodeState) -> tuple[Difference, ...]:
+    """What the kernel made otherwise than the model says, of what can be shown on the stage."""
+    changes = diff_nodes(expected, found.model_copy(update={"name": expected.name}))
+    return tuple(
+        difference(change)
+        for change in changes
+        if not (isinstance(change, SysctlChange) and change.cause is Cause.MAYBE)
+        and not stage.why_not(change)
+    )
+
+
+def _back(ground: Ground, turn: Turn) -> Turn:
+    done = ground.scripts.rollback()
+    undone = done.status in UNDONE
+    output = turn.output if undone else "\n".join(part for part in (turn.output, said(done)) if part)
+    left = ground.left_behind()
+    return turn.model_copy(
+        update={
+            "undone": undone,
+            "left_behind": left,
+            "output": output,
+            "undo_seconds": round(done.seconds, 3),
+        }
+    )
