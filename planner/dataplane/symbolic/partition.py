@@ -15,6 +15,7 @@ Key = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[int, int], ...], tuple
 
 REST = TrafficPart(name="other", words="other packets", boxes=())
 """What no part holds."""
+REFUSED = TrafficPart(name="refused", words="packets that are refused before and after", boxes=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ class Partition:
         opening = self.space.equals(Part.STATE, STATES.index("NEW")) & ~self.space.equals(Part.IN_LINK, 0)
         return ~opening | self.set_of(self._near)
 
-    def split(self, where: PacketSet) -> list[tuple[Cell, PacketSet]]:
-        """Packets by the part that they belong to; those of none belong to a part without a name."""
+    def split(self, where: PacketSet, *, refused: bool = False) -> list[tuple[Cell, PacketSet]]:
+        """Packets by the part that they belong to; nobody cares which one it is of what never arrives anywhere."""
+        if refused:
+            return [(Cell(REFUSED, where, self.space.all), where)]
         found: list[tuple[Cell, PacketSet]] = []
         for cell in self.cells:
             mine = where & cell.packets
@@ -119,8 +122,9 @@ class Partition:
     def _usual(self, cell: Cell) -> list[PacketSet]:
         """Opening packets, and those of open connections, of the protocol that the part is mostly made of."""
         space = self.space
+        whole = space.equals(Part.HOP_LIMIT, 64)
         order = (UDP, TCP) if cell.part.traffic is TrafficClass.DNS else (TCP, UDP)
-        used = cell.used if cell.used.satisfiable() else cell.packets
+        used = whole & (cell.used if cell.used.satisfiable() else cell.packets)
         for protocol in order:
             those = used & space.equals(Part.PROTOCOL, protocol)
             if those.satisfiable():
