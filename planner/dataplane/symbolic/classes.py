@@ -14,6 +14,7 @@ from planner.models.comparison import PASSES, Ending, Exactness, PacketClass
 from planner.models.flow import Disposition, Entry, Flow
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
+REFUSALS = frozenset(Disposition) - PASSES - {Disposition.UNKNOWN}
 SHOWN = 6
 """Boxes of a class."""
 ASKED = 12
@@ -92,7 +93,10 @@ def classes_of(
     for (before, after), where in ends.items():
         apart = where if before == after and open_ends(before) else differing(space, before, after, where)
         if apart.satisfiable():
-            for cell, part in partition.split(apart) if partition is not None else [(None, apart)]:
+            refused = before.disposition in REFUSALS and after.disposition in REFUSALS
+            for cell, part in (
+                [(None, apart)] if partition is None else partition.split(apart, refused=refused)
+            ):
                 key = (_group(before, after), None) if cell is None else _told(before, after, cell)
                 groups.setdefault(key, Members(cell)).add(before, after, part)
                 if _lost(before, after, cell):
