@@ -1,87 +1,174 @@
 """A recorded node, rebuilt in namespaces that die with this process."""
 
+import os
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from secrets import token_hex
 from socket import socket
 from types import TracebackType
 from typing import Self
 
+from planner.collect.host import TOKEN_BYTES, collector_script
+from planner.collect.sections import DIRECTORIES, FILES
 from planner.models.change import Change
-from planner.models.node import NodeState
+from planner.models.node import ConfigFile, NodeState
 from planner.models.rehearsal import NotRehearsed
-from planner.rehearse.isolation import Isolation
+from planner.parse.node import parse_node
+from planner.parse.stream import parse_stream
+from planner.rehearse.fidelity import Unlike, compare_with, told, without
+from planner.rehearse.isolation import Isolation, usual
+from planner.rehearse.namespaces import Namespaces, StageFailedError
 from planner.rehearse.process import Completed, Running
+from planner.rehearse.rebuild import Rebuilt, rebuild, settle
+
+TOOLS = ("ip", "bridge", "sh")
+COLLECTOR_DEADLINE = 600.0
+COMMAND_DEADLINE = 120
 
 
 def available() -> str:
     """Why nothing can be rehearsed here; empty when it can."""
-    raise NotImplementedError
+    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if absent:
+        return f"there is no {', '.join(absent)} on this machine"
+    try:
+        Namespaces(usual(), name="trial").close()
+    except StageFailedError as error:
+        return error.message
+    return ""
 
 
 class Stage:
     """One node. Whatever is started here is in its network, its files and its process numbers, and ends with it."""
 
-    kernel: str
-    """`uname -r` of the machine."""
-    tools: dict[str, str]
-    """Versions of the programs that are used here."""
-    isolation: str
-    """A sentence."""
-    original: NodeState
-    """What was found right after `rebuild`: what every way back must lead to."""
-    not_rebuilt: tuple[NotRehearsed, ...]
-    """What `original` lacks of the node, grouped by reason."""
-    taps: Mapping[str, int]
-    """Descriptors of the links that end in this process: a frame that was written has crossed the whole kernel when `write`
-    returns, and what it caused can be read. Links with a hardware address take Ethernet frames, the others packets."""
-
     def __init__(self, node: NodeState, *, isolation: Isolation | None = None) -> None:
-        raise NotImplementedError
+        self._node = node
+        self._walls = isolation or usual()
+        self._unlike = Unlike()
+        self._rebuilt = Rebuilt()
+        self.isolation: str = self._walls.value
+        """A sentence."""
+        self.kernel: str = os.uname().release
+        self.tools: dict[str, str] = {}
+        """Versions of the programs that are used here."""
+        self.original: NodeState = NodeState(name=node.name)
+        """What was found right after `rebuild`: what every way back must lead to."""
+        self.not_rebuilt: tuple[NotRehearsed, ...] = ()
+        """What `original` lacks of the node, grouped by reason."""
+        self.modules: tuple[str, ...] = ()
+        """Kernel modules that the machine has loaded since the stage was made."""
 
     def __enter__(self) -> Self:
-        raise NotImplementedError
+        self._modules = _modules()
+        directories = {one.directory for one in DIRECTORIES}
+        self._namespaces = Namespaces(
+            self._walls,
+            name=self._node.name,
+            iptables=self._node.iptables_default,
+            absent={*directories, *FILES, *self._node.files},
+        )
+        self.isolation = "; ".join((self._walls.value, *self._namespaces.weak))
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        # Everything in it is ended first, so that the links of this process are the last that hold the network.
+        self._namespaces.close()
+        for file in self._rebuilt.taps.values():
+            os.close(file)
+        self._rebuilt.taps = {}
+
+    @property
+    def taps(self) -> Mapping[str, int]:
+        """Descriptors of the links that end in this process, ready to be read without waiting.
+
+        A frame that was written has crossed the whole kernel when `write` returns, and what it caused can be read. Links
+        with a hardware address take Ethernet frames, the others packets.
+        """
+        return self._rebuilt.taps
+
+    @property
+    def facts(self) -> int:
+        """Facts of the node that were rebuilt and found equal."""
+        return self._unlike.equal
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Every fact that is not as on the node, by the name that `facts` gives it, with the reason."""
+        return self._unlike.reasons
 
     def rebuild(self) -> None:
         """Put the node there, look at it, and note what is not as it was."""
-        raise NotImplementedError
+        self._rebuilt = rebuild(self._namespaces, self._node)
+        self.original = self.snapshot()
+        self.tools = dict(self.original.tools)
+        self._unlike = compare_with(self._node, self.original, self._rebuilt)
+        self.not_rebuilt = told(self._unlike, self.original)
 
     def snapshot(self) -> NodeState:
         """The stage as the project's own collector sees it."""
-        raise NotImplementedError
+        token = token_hex(TOKEN_BYTES)
+        argv = ("sh", "-c", collector_script(), "netchange", token, "/", str(COMMAND_DEADLINE))
+        done = self._namespaces.run(argv, b"", {}, COLLECTOR_DEADLINE)
+        sections, _ = parse_stream(done.stdout, token=token)
+        self.modules = tuple(sorted(_modules() - self._modules))
+        return parse_node(sections, name=self._node.name)
+
+    def settle(self) -> None:
+        """Wait until links have seen their carriers, where a command took one away or gave one."""
+        settle(self._namespaces, self._node)
 
     def place(self, state: NodeState) -> NodeState:
         """The state without what `not_rebuilt` lists, and without nothing else.
 
-        For both sides of a comparison: `diff_nodes(stage.place(predicted), stage.place(stage.snapshot()))`.
+        For both sides of a comparison: `compare(stage.place(predicted), stage.place(stage.snapshot()))`.
         """
-        raise NotImplementedError
+        return without(state, self._unlike)
 
     def why_not(self, change: Change) -> str:
         """Why a change of that thing cannot be shown here; empty when it can."""
         raise NotImplementedError
 
     def run(
-        self, argv: Sequence[str], stdin: str = "", *, timeout: float = 120.0, env: Mapping[str, str] = {}
+        self,
+        argv: Sequence[str],
+        stdin: str = "",
+        *,
+        timeout: float = 120.0,
+        env: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Run a command to its end. It is not said whether it started: exit status 127 and a sentence on stderr."""
-        raise NotImplementedError
+        """Run a command to its end. When it cannot be started: exit status 127 and a sentence on stderr."""
+        return self._namespaces.run(argv, stdin.encode("utf-8", "surrogateescape"), env or {}, timeout)
 
-    def spawn(self, argv: Sequence[str], stdin: str = "", *, env: Mapping[str, str] = {}) -> Running:
+    def spawn(self, argv: Sequence[str], stdin: str = "", *, env: Mapping[str, str] | None = None) -> Running:
         """Start a command in a session of its own and go on."""
-        raise NotImplementedError
+        return self._namespaces.spawn(argv, stdin.encode("utf-8", "surrogateescape"), env or {})
+
+    def clear(self) -> None:
+        """End everything that still runs here, timers too."""
+        self._namespaces.clear()
 
     def write(self, path: str, text: str | None, *, mode: int = 0o644) -> None:
         """A file of the stage, with the directories above it; None deletes it."""
-        raise NotImplementedError
+        file = None if text is None else ConfigFile(text=text, mode=f"{mode:04o}")
+        errors = self._namespaces.write({path: file})
+        if errors:
+            raise StageFailedError(errors[0])
 
     def read(self, path: str) -> str | None:
         """A file of the stage; None when it is not there."""
-        raise NotImplementedError
+        return self._namespaces.read(path)
 
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket:
         """A socket that was opened on the stage: raw ones see what is delivered to the node itself."""
-        raise NotImplementedError
+        return self._namespaces.socket(family, kind, protocol)
+
+
+def _modules() -> frozenset[str]:
+    try:
+        lines = Path("/proc/modules").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(line.split()[0] for line in lines)

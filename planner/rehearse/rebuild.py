@@ -1,0 +1,95 @@
+"""A recorded node put into empty namespaces, in an order that the kernel accepts."""
+
+import time
+from dataclasses import dataclass, field
+
+from planner.emit.sysctl import restore_writes
+from planner.models.node import NodeState
+from planner.rehearse import observe
+from planner.rehearse.batch import Refusal, run_all
+from planner.rehearse.filters import rebuild_filters
+from planner.rehearse.links import rebuild_links, up_commands
+from planner.rehearse.namespaces import Namespaces
+from planner.rehearse.routing import address_commands, entry_commands, route_commands, rule_commands
+from planner.sysctls.names import key_to_path, path_to_key
+
+QUIET = {
+    "net.ipv6.conf.default.accept_dad": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.router_solicitations": "0",
+    "net.ipv6.conf.default.addr_gen_mode": "1",
+    "net.ipv6.conf.default.disable_ipv6": "0",
+}
+"""Of new links: no addresses of their own, no questions to routers. The node's own values follow when all is there."""
+SETTLE = 3.0
+"""Seconds that the kernel is given to see carriers (net/core/link_watch.c: events that are not urgent wait for one)."""
+PASSES = 3
+
+
+@dataclass(slots=True)
+class Rebuilt:
+    """What came of it."""
+
+    taps: dict[str, int] = field(default_factory=dict)
+    stand_ins: dict[str, str] = field(default_factory=dict)
+    """Why something stands in for a link."""
+    refused: list[Refusal] = field(default_factory=list)
+    unwritten: dict[str, str] = field(default_factory=dict)
+    """Sysctls that were refused, with the reason."""
+
+
+def rebuild(namespaces: Namespaces, node: NodeState) -> Rebuilt:
+    """Put the node there. What was refused is told, never raised."""
+    done = Rebuilt()
+    done.refused += [Refusal(f"file {line.partition(':')[0]}", line) for line in namespaces.write(node.files)]
+    _sysctls(namespaces, node, done)
+    namespaces.sysctls([(key_to_path(key), value) for key, value in QUIET.items()])
+    done.taps, done.stand_ins, refused = rebuild_links(namespaces, node)
+    done.refused += refused
+    have = {link.name: link for link in observe.links(namespaces)}
+    run_all(namespaces, address_commands(node, have.values()))
+    done.refused += run_all(namespaces, up_commands(node, have))
+    _sysctls(namespaces, node, done)
+    settle(namespaces, node)
+    for last in (False, True):
+        # The second time, what the first could not do because of its order.
+        refused = list(run_all(namespaces, address_commands(node, observe.links(namespaces))))
+        done.refused += refused if last else []
+    _routes(namespaces, node, done)
+    done.refused += run_all(namespaces, rule_commands(node, observe.policy_rules(namespaces)))
+    done.refused += run_all(namespaces, entry_commands(node))
+    done.refused += rebuild_filters(namespaces, node)
+    return done
+
+
+def _sysctls(namespaces: Namespaces, node: NodeState, done: Rebuilt) -> None:
+    have = NodeState(name=node.name, sysctls=observe.sysctls(namespaces))
+    wanted = node.model_copy(update={"sysctls": {k: v for k, v in node.sysctls.items() if k in have.sysctls}})
+    writes = [(key_to_path(key), value) for key, value in restore_writes(have, wanted)]
+    refused = namespaces.sysctls(writes)
+    done.unwritten = {path_to_key(path): reason for path, reason in refused.items()}
+
+
+def _routes(namespaces: Namespaces, node: NodeState, done: Rebuilt) -> None:
+    """Until nothing more can be done: a route may need another that was refused before it."""
+    for _ in range(PASSES):
+        commands = list(route_commands(node, observe.routes(namespaces)))
+        refused = run_all(namespaces, commands)
+        if len(refused) == 0:
+            return
+    done.refused += refused
+
+
+def settle(namespaces: Namespaces, node: NodeState) -> None:
+    """Wait until links that are up have seen their carrier: the kernel makes some routes only then."""
+    end = time.monotonic() + SETTLE
+    wanted = {link.name for link in node.links if link.up and link.carrier}
+    while time.monotonic() < end:
+        waiting = [
+            link.name
+            for link in observe.links(namespaces)
+            if link.name in wanted and (not link.carrier or link.operstate == "DOWN")
+        ]
+        if not waiting:
+            return
+        time.sleep(0.02)
