@@ -41,8 +41,8 @@ def _primaries(link: Link | None) -> tuple[Address, ...]:
 
 def select_address6(view: View, link: str, destination: int) -> int | None:
     """The best by RFC 6724, as net/ipv6/addrconf.c, ipv6_get_saddr_eval ranks them."""
-    best: tuple[tuple[object, ...], int] | None = None
-    narrow = _scope(destination) <= LINK
+    best: tuple[tuple[int, ...], int] | None = None
+    narrow = scope_of(destination) <= LINK
     for other in view.links.values():
         if not other.up or (narrow and other.name != link):
             continue
@@ -50,7 +50,7 @@ def select_address6(view: View, link: str, destination: int) -> int | None:
             if address.family != "ip6":
                 continue
             value = number(address.address)
-            rank = _rank(value, address, destination, outgoing=other.name == link)
+            rank = rank6(value, address, destination, outgoing=other.name == link)
             if best is None or rank > best[0]:
                 best = rank, value
     return best[1] if best else None
@@ -59,7 +59,8 @@ def select_address6(view: View, link: str, destination: int) -> int | None:
 LINK, SITE, GLOBAL = 2, 5, 14
 
 
-def _scope(address: int) -> int:
+def scope_of(address: int) -> int:
+    """How far an address is good for, as multicast scopes count it."""
     if address >> 120 == 0xFF:
         return address >> 112 & 0xF
     if address == 1 or address >> 118 == 0x3FA:
@@ -67,8 +68,9 @@ def _scope(address: int) -> int:
     return SITE if address >> 118 == 0x3FB else GLOBAL
 
 
-def _rank(value: int, address: Address, destination: int, *, outgoing: bool) -> tuple[object, ...]:
-    scope, wanted = _scope(value), _scope(destination)
+def rank6(value: int, address: Address, destination: int, *, outgoing: bool) -> tuple[int, ...]:
+    """How well it suits: the first difference decides."""
+    scope, wanted = scope_of(value), scope_of(destination)
     fits = -scope if scope >= wanted else scope - 1000
     common = 128 - (value ^ destination).bit_length()
     return (

@@ -1,11 +1,12 @@
 """What is said of all packets at once, against one packet at a time."""
 
 import random
-from ipaddress import IPv4Address
 
 import pytest
 from random_states import change, change_services, make_flow, make_services, make_state
+from random_states6 import make_flow6, states6
 
+from planner.dataplane.packet import number, show
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet
 from planner.dataplane.symbolic.classes import OpenEnds, differing
@@ -26,8 +27,8 @@ def cube(analysis: Analysis, flow: Flow) -> PacketSet:
     space = analysis.space
     values = {
         Part.PROTOCOL: flow.protocol,
-        Part.SOURCE: int(IPv4Address(flow.source)),
-        Part.DESTINATION: int(IPv4Address(flow.destination)),
+        Part.SOURCE: number(flow.source),
+        Part.DESTINATION: number(flow.destination),
         Part.SOURCE_PORT: flow.source_port,
         Part.DESTINATION_PORT: flow.destination_port,
         Part.ICMP_TYPE: flow.icmp_type,
@@ -55,8 +56,8 @@ def shown(end: End, flow: Flow) -> Outcome:
         return UNKNOWN
     if end.disposition not in {Disposition.SENT, Disposition.DELIVERED}:
         return (end.disposition, end.reject_kind)
-    destination = flow.destination if end.destination is None else str(IPv4Address(end.destination))
-    source = flow.source if end.source is None else str(IPv4Address(end.source[0]))
+    destination = flow.destination if end.destination is None else show(end.destination, flow.family)
+    source = flow.source if end.source is None else show(end.source[0], flow.family)
     ported = flow.protocol in WITH_PORTS
     return (
         end.disposition, end.link, (end.hop or destination) if end.link else "",
@@ -113,8 +114,10 @@ def disagreement(before: NodeState, after: NodeState, flow: Flow, ends: Ends, on
     return ""
 
 
-def states(seed: int) -> tuple[NodeState, NodeState]:
+def states(seed: int, family: str = "ip") -> tuple[NodeState, NodeState]:
     """A node with anything in it, or one that serves services; and the same with one change."""
+    if family == "ip6":
+        return states6(seed)
     if seed % 2:
         before = make_services(seed)
         return before, change_services(seed, before)
@@ -122,13 +125,17 @@ def states(seed: int) -> tuple[NodeState, NodeState]:
     return before, change(seed, before)
 
 
+MAKERS = {"ip": make_flow, "ip6": make_flow6}
+
+
+@pytest.mark.parametrize("family", MAKERS)
 @pytest.mark.parametrize("seed", range(100))
-def test_sets_and_traces_agree(seed: int) -> None:
+def test_sets_and_traces_agree(seed: int, family: str) -> None:
     """Every packet of a random node ends, in the sets, exactly as its trace says: before and after a change."""
-    before, after = states(seed)
-    analysis = Analysis(before, after)
+    before, after = states(seed, family)
+    analysis = Analysis(before, after, family=family)
     rng = random.Random(seed)
-    flows = [make_flow(rng) for _ in range(40)]
+    flows = [MAKERS[family](rng) for _ in range(40)]
     for order, entry in analysis.entries():
         ends = analysis.ends(order, entry)
         for flow in flows:
@@ -137,11 +144,12 @@ def test_sets_and_traces_agree(seed: int) -> None:
                 assert "" == disagreement(before, after, flow, ends, one)
 
 
+@pytest.mark.parametrize("family", MAKERS)
 @pytest.mark.parametrize("seed", range(160))
-def test_the_region_holds_every_difference(seed: int) -> None:
+def test_the_region_holds_every_difference(seed: int, family: str) -> None:
     """Looking only at packets that the change can touch finds what looking at all of them finds."""
-    before, after = states(seed + 1000)
-    analysis = Analysis(before, after)
+    before, after = states(seed + 1000, family)
+    analysis = Analysis(before, after, family=family)
     region = analysis.region()
     for order, entry in analysis.entries():
         every = apart(analysis, order, analysis.ends(order, entry))
@@ -150,10 +158,11 @@ def test_the_region_holds_every_difference(seed: int) -> None:
         assert every == some
 
 
+@pytest.mark.parametrize("family", MAKERS)
 @pytest.mark.parametrize("seed", range(80))
-def test_witnesses_show_what_their_class_says(seed: int) -> None:
+def test_witnesses_show_what_their_class_says(seed: int, family: str) -> None:
     """The witness of an exact class, traced, ends before and after as the class says; others of no class are alike."""
-    before, after = states(seed + 2000)
+    before, after = states(seed + 2000, family)
     found = compare(before, after)
     for one in found.classes:
         if one.exactness is not Exactness.EXACT:
@@ -170,6 +179,6 @@ def test_witnesses_show_what_their_class_says(seed: int) -> None:
     if found.equivalent:
         rng = random.Random(seed)
         for _ in range(30):
-            flow = make_flow(rng)
+            flow = MAKERS[family](rng)
             old, new = trace(before, flow), trace(after, flow)
             assert {told(each) for each in old} == {told(each) for each in new}

@@ -31,6 +31,13 @@ WIDTHS: dict[Part, int] = {
     Part.LENGTH: 16, Part.USER: 32, Part.SOURCE_MAC: 48,
 }  # fmt: skip
 """In bits, for IPv4."""
+FAMILIES = ("ip", "ip6")
+
+
+def widths_of(family: str) -> dict[Part, int]:
+    """In bits, for one family."""
+    return WIDTHS if family == "ip" else {**WIDTHS, Part.DESTINATION: 128, Part.SOURCE: 128}
+
 
 STATES = ("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")
 """What conntrack may say of a packet when it comes; the position is the number in `Part.STATE`."""

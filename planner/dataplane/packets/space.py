@@ -8,7 +8,7 @@ from functools import reduce
 from oxidd.bcdd import BCDDFunction, BCDDManager
 from oxidd.util import DDMemoryError
 
-from planner.dataplane.packets.layout import WIDTHS, Part
+from planner.dataplane.packets.layout import WIDTHS, Part, widths_of
 
 PacketSet = BCDDFunction
 """Equal sets are equal objects: `==`, `hash`, `&`, `|`, `~` and `satisfiable()` are what the others use."""
@@ -26,7 +26,10 @@ class BudgetExceededError(Exception):
 class Space:
     """All packets, and the sets that can be told of them. Sets of two spaces do not mix."""
 
-    def __init__(self, widths: Mapping[Part, int] = WIDTHS, *, nodes: int = NODES) -> None:
+    def __init__(
+        self, widths: Mapping[Part, int] = WIDTHS, *, nodes: int = NODES, family: str = "ip"
+    ) -> None:
+        self.family = family
         self._manager = BCDDManager(nodes, min(CACHE, nodes), 1)
         self.variables: dict[Part, range] = {}
         for part in widths:
@@ -42,6 +45,11 @@ class Space:
         self._asked: tuple[int, PacketSet] = (0, self.all)
         self._oracles: dict[Hashable, Oracle] = {}
         self._spare: list[int] = []
+
+    @classmethod
+    def of(cls, family: str) -> "Space":
+        """All packets of one family."""
+        return cls(widths_of(family), family=family)
 
     def bits(self, part: Part, value: int, mask: int) -> PacketSet:
         """Packets with `part & mask == value`."""

@@ -109,12 +109,7 @@ class Arrival:
     def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
         for part, link, hop in legs_of(self.space, where, way, form):
             passed = self._validate(part, form, link, found)
-            few = _expiring(self.space, form)
-            found += told(self.space, passed & few, Disposition.EXPIRED, "the hop limit", "time-exceeded")
-            less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
-            found.append(
-                (passed & ~few, replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less))
-            )
+            found += forwarded(self.space, passed, form, link, hop)
 
     def _validate(
         self, where: PacketSet, form: Form, link: str, found: Steps, *, broadcast: bool = False
@@ -193,6 +188,15 @@ class Arrival:
                 return where & self.unfiltered
 
 
+def forwarded(space: Space, where: PacketSet, form: Form, link: str, hop: str) -> Steps:
+    """On to FORWARD, with one off the hop limit."""
+    few = _expiring(space, form)
+    less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
+    onward = replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less)
+    ends = told(space, where & few, Disposition.EXPIRED, "the hop limit", "time-exceeded")
+    return [*ends, (where & ~few, onward)]
+
+
 def told(space: Space, where: PacketSet, end: Disposition, reason: str, kind: str) -> Steps:
     """An end of which the sender is told; but there are no errors about errors (icmp.c, __icmp_send())."""
     errors = where & icmp_errors(space)
@@ -200,7 +204,9 @@ def told(space: Space, where: PacketSet, end: Disposition, reason: str, kind: st
 
 
 def icmp_errors(space: Space) -> PacketSet:
-    """Packets that tell of another packet (icmp.c, icmp_pointers)."""
+    """Packets that tell of another packet (icmp.c, icmp_pointers; net/ipv6/icmp.c: types below 128)."""
+    if space.family == "ip6":
+        return space.equals(Part.PROTOCOL, 58) & space.interval(Part.ICMP_TYPE, 0, 127)
     return space.equals(Part.PROTOCOL, 1) & space.inside(Part.ICMP_TYPE, ((3, 5), (11, 12)))
 
 

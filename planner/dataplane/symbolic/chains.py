@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from ipaddress import IPv6Address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import BudgetExceededError, PacketSet, Space
@@ -32,7 +33,7 @@ from planner.netfilter.lower import Lowered, lower_text
 LARGE = 16
 """A chain with more rules is indexed by destination."""
 SINGLE = re.compile(
-    r"(?:(?:! )?-s \S+ )?(?:-d (\d+\.\d+\.\d+\.\d+)/32 )?"
+    r"(?:(?:! )?-s \S+ )?(?:-d (\d+\.\d+\.\d+\.\d+(?=/32)|[0-9a-f:]+(?=/128 ))/\d+ )?"
     r"(?:-p (?:tcp|udp|sctp) (?:-m comment --comment (?:\"[^\"\\]*\"|[^\"\\\s]+) )?-m (?:tcp|udp|sctp) --dport (\d+) )?"
 )
 """The one destination and the one port that a rule asks for, where they stand as iptables-save prints them."""
@@ -101,7 +102,7 @@ class Index:
             address, port_text = single.groups() if single else (None, None)
             port = int(port_text) if port_text else None
             if address:
-                number = int.from_bytes(bytes(map(int, address.split("."))))
+                number = int(IPv6Address(address)) if ":" in address else packed(address)
                 self.by_address.setdefault(number, []).append(at)
                 self._both.setdefault(port, {}).setdefault(number, []).append(at)
             elif port is not None:
@@ -122,6 +123,11 @@ class Index:
             here = where if port is None else where & space.equals(Part.DESTINATION_PORT, port)
             for address in space.members(here, Part.DESTINATION, self._sorted[port]):
                 found.update(self._both[port][address])
+
+
+def packed(address: str) -> int:
+    """Faster than the general reader of addresses, and there may be a hundred thousand."""
+    return int.from_bytes(bytes(map(int, address.split("."))))
 
 
 @lru_cache(maxsize=65536)
@@ -186,7 +192,7 @@ class Walk:
             if not arrivals:
                 break
             text = chain.rules[at]
-            rule = lower_text(text, "ip")
+            rule = lower_text(text, self.space.family)
             here = (*path, (name, text, chain.occurrence(at)))
             place = Place(self.place.hook, self.place.table, here)
             hits: Arrivals = {}

@@ -6,24 +6,31 @@ from enum import IntEnum
 
 from planner.dataplane.symbolic.side import ROUTING_STAGES, TABLE_STAGES
 from planner.dataplane.symbolic.view import BACKENDS, View
+from planner.models.link import Link
 from planner.models.route import Route
 from planner.models.ruleset import Table
 from planner.sysctls.names import link_key
 
-PER_LINK = frozenset(
-    {
-        "rp_filter",
-        "accept_local",
-        "src_valid_mark",
-        "route_localnet",
-        "forwarding",
-        "bc_forwarding",
-        "send_redirects",
-    }
-)
+PER_LINK = {
+    "ip": frozenset(
+        {
+            "rp_filter",
+            "accept_local",
+            "src_valid_mark",
+            "route_localnet",
+            "forwarding",
+            "bc_forwarding",
+            "send_redirects",
+        }
+    ),
+    "ip6": frozenset({"disable_ipv6", "force_forwarding"}),
+}
 """Knobs of the link that a packet came by."""
-FOR_ALL = PER_LINK | {"ignore_routes_with_linkdown"}
-HASHED = frozenset({"net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_fields"})
+FOR_ALL = {"ip": PER_LINK["ip"] | {"ignore_routes_with_linkdown"}, "ip6": frozenset({"forwarding"})}
+HASHED = {
+    "ip": frozenset({"net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_fields"}),
+    "ip6": frozenset({"net.ipv6.fib_multipath_hash_policy", "net.ipv6.fib_multipath_hash_fields"}),
+}
 EMPTY = Table(name="")
 
 PLAIN = frozenset({"unicast", "blackhole", "unreachable", "prohibit"})
@@ -58,9 +65,14 @@ class Changed:
     links: set[str] = field(default_factory=set)
     doubts: list[str] = field(default_factory=list)
 
+    @property
+    def any(self) -> bool:
+        """Whether there is something to look at."""
+        return bool(self.stages or self.everything or self.rules or self.prefixes or self.links)
+
 
 def changes(before: View, after: View) -> Changed:
-    """Every difference that can move a packet of IPv4."""
+    """Every difference that can move a packet of the views' family."""
     found = Changed()
     _tables(before, after, found)
     _routing(before, after, found)
@@ -80,10 +92,20 @@ def changes(before: View, after: View) -> Changed:
     if before.tracked != after.tracked:
         found.stages |= {stage for stage in TABLE_STAGES if stage.endswith("nat")}
         found.everything = True
-    if old.links != new.links:
+    if old.links != new.links and _links(before) != _links(after):
         found.stages |= TABLE_STAGES | ROUTING_STAGES
         found.everything = True
     return found
+
+
+def _links(view: View) -> list[Link]:
+    """As far as packets of the family may notice."""
+    return [
+        link.model_copy(
+            update={"addresses": view.addresses[link.name], "operstate": "", "altnames": (), "alias": ""}
+        )
+        for link in view.state.links
+    ]
 
 
 def _all_tables(view: View) -> Iterator[tuple[str, Table]]:
@@ -132,13 +154,16 @@ def _chains(name: str, backend: str, one: Table, other: Table, found: Changed) -
 
 def _routing(before: View, after: View, found: Changed) -> None:
     old, new = before.state, after.state
-    if before.rules != after.rules or old.nexthop_objects != new.nexthop_objects:
+    objects = old.nexthop_objects != new.nexthop_objects and any(
+        route.nexthop_id is not None for view in (before, after) for route in view.routes
+    )
+    if before.rules != after.rules or objects:
         found.stages |= ROUTING_STAGES
         found.everything = True
     if before.custom_rules != after.custom_rules:
         found.stages |= ROUTING_STAGES
         found.everything = True
-    if old.routes == new.routes and before.local_routes == after.local_routes:
+    if before.routes == after.routes and before.local_routes == after.local_routes:
         return
     mine, theirs = _by_prefix(before), _by_prefix(after)
     for key in {**mine, **theirs}:
@@ -163,8 +188,8 @@ def _back(old: list[Route] | None, new: list[Route] | None) -> BackMatters:
 
 def _by_prefix(view: View) -> dict[tuple[str, str], list[Route]]:
     routes: dict[tuple[str, str], list[Route]] = {}
-    for route in view.state.routes:
-        if route.family == "ip" and route.table != "255":
+    for route in view.routes:
+        if route.table != "255":
             routes.setdefault((route.table, route.prefix), []).append(route)
     for route in view.local_routes:
         routes.setdefault(("255", route.prefix), []).append(route)
@@ -175,23 +200,26 @@ def _sysctls(before: View, after: View, found: Changed) -> None:
     old, new = before.state.sysctls, after.state.sysctls
     if old is new:
         return
+    family = before.family
+    version = "ipv6" if before.six else "ipv4"
+    called = f"net.bridge.bridge-nf-call-ip{'6' if before.six else ''}tables"
     for key in sorted({key for key, _ in old.items() ^ new.items()}):
-        if key in HASHED:
-            if any(len(route.nexthops) > 1 for route in (*before.state.routes, *after.state.routes)):
+        if key in HASHED[family]:
+            if any(len(route.nexthops) > 1 for route in (*before.routes, *after.routes)):
                 found.doubts.append(f"{key}: which of several next hops a flow takes is not computed")
-        elif key == "net.bridge.bridge-nf-call-iptables":
+        elif key == called:
             found.stages |= TABLE_STAGES
             found.everything = True
             if any(link.kind == "bridge" for link in (*before.state.links, *after.state.links)):
                 found.doubts.append(f"{key}: packets that cross a bridge are not analysed")
         parts = link_key(key)
-        if parts is None or parts.family != "ipv4" or parts.group != "conf":
+        if parts is None or parts.family != version or parts.group != "conf":
             continue
-        if parts.link == "all" and parts.knob in FOR_ALL:
+        if parts.link == "all" and parts.knob in FOR_ALL[family]:
             found.stages |= ROUTING_STAGES
-            # `all.forwarding` is only a name for writing every link's own.
-            found.everything |= parts.knob != "forwarding"
-        elif parts.knob in PER_LINK and parts.link != "default":
+            # For IPv4 `all.forwarding` is only a name for writing every link's own.
+            found.everything |= parts.knob != "forwarding" or before.six
+        elif parts.knob in PER_LINK[family] and parts.link != "default":
             found.stages |= ROUTING_STAGES
             found.links.add(parts.link)
         elif parts.knob == "ignore_routes_with_linkdown" and parts.link != "default":

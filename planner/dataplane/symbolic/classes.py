@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Network
 
+from planner.dataplane.packet import number, show
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.packets.witness import Box, boxes, witness
@@ -13,7 +13,7 @@ from planner.dataplane.symbolic.partition import Cell, Partition
 from planner.models.comparison import PASSES, Ending, Exactness, PacketClass
 from planner.models.flow import Disposition, Entry, Flow
 
-PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 132: "sctp", 136: "udplite"}
+PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
 REFUSALS = frozenset(Disposition) - PASSES - {Disposition.UNKNOWN}
 SHOWN = 6
 """Boxes of a class."""
@@ -48,20 +48,10 @@ def differing(space: Space, before: End, after: End, where: PacketSet) -> Packet
     if before.hop != after.hop:
         # A next hop that is the destination itself may be written either way.
         hop, end = (before.hop, after) if before.hop else (after.hop, before)
-        if (before.hop and after.hop) or not _is_address(hop):
+        if (before.hop and after.hop) or (":" in hop) != (space.family == "ip6"):
             return where
-        same = same & _same_value(
-            space, Part.DESTINATION, _pair(int(IPv4Address(hop))), _pair(end.destination)
-        )
+        same = same & _same_value(space, Part.DESTINATION, _pair(number(hop)), _pair(end.destination))
     return where & ~same
-
-
-def _is_address(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _pair(value: int | None) -> tuple[int, int] | None:
@@ -191,7 +181,8 @@ def _class(
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
     part_of = None if members.cell is None else members.cell.part
     return PacketClass(
-        before=ending(before), after=ending(after), witness=flow_of(one, names), exactness=exactness,
+        before=ending(before, space.family), after=ending(after, space.family),
+        witness=flow_of(one, names, space.family), exactness=exactness,
         because=tuple(because[:ASKED]),
         chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
         packets=tuple(texts), share=space.share(every), from_outside=far.satisfiable(),
@@ -200,14 +191,16 @@ def _class(
     )  # fmt: skip
 
 
-def ending(end: End) -> Ending:
+def ending(end: End, family: str = "ip") -> Ending:
     """For people."""
-    destination = "" if end.destination is None else str(IPv4Address(end.destination))
+    destination = "" if end.destination is None else show(end.destination, family)
     if end.destination_port is not None:
+        if ":" in destination:
+            destination = f"[{destination}]"
         destination += f":{end.destination_port}"
     source = ""
     if end.source is not None:
-        low, high = (str(IPv4Address(one)) for one in end.source)
+        low, high = (show(one, family) for one in end.source)
         source = low if low == high else f"{low}-{high}"
     return Ending(
         disposition=end.disposition, link=end.link, next_hop=end.hop, destination=destination, source=source,
@@ -215,15 +208,16 @@ def ending(end: End) -> Ending:
     )  # fmt: skip
 
 
-def flow_of(one: dict[Part, int], names: Sequence[str]) -> Flow:
+def flow_of(one: dict[Part, int], names: Sequence[str], family: str = "ip") -> Flow:
     """A member as a noun."""
     protocol = one[Part.PROTOCOL]
     ported = protocol in WITH_PORTS
     local = one[Part.IN_LINK] == 0
     return Flow(
+        family=family,
         protocol=protocol,
-        source=str(IPv4Address(one[Part.SOURCE])),
-        destination=str(IPv4Address(one[Part.DESTINATION])),
+        source=show(one[Part.SOURCE], family),
+        destination=show(one[Part.DESTINATION], family),
         source_port=one[Part.SOURCE_PORT] if ported else 0,
         destination_port=one[Part.DESTINATION_PORT] if ported else 0,
         icmp_type=one[Part.ICMP_TYPE],
@@ -254,7 +248,8 @@ def box_text(space: Space, box: Box, names: Sequence[str]) -> str:
     for part, word in ((Part.SOURCE, "from"), (Part.DESTINATION, "to")):
         if part in box:
             value, mask = box[part]
-            words.append(f"{word} {IPv4Network((value, mask.bit_count()))}".removesuffix("/32"))
+            alone = "/128" if space.family == "ip6" else "/32"
+            words.append(f"{word} {show(value, space.family)}/{mask.bit_count()}".removesuffix(alone))
     for part, word in ((Part.SOURCE_PORT, "source port"), (Part.DESTINATION_PORT, "port")):
         if part in box:
             low, mask = box[part]

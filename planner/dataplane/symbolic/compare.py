@@ -1,8 +1,8 @@
 """The packets that two states of a node treat differently."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from planner.dataplane.packets.layout import STATES, WIDTHS, Part
+from planner.dataplane.packets.layout import FAMILIES, STATES, WIDTHS, Part
 from planner.dataplane.packets.space import BudgetExceededError, OutOfNodes, PacketSet, Space
 from planner.dataplane.symbolic.chains import Budget
 from planner.dataplane.symbolic.changed import Changed, changes
@@ -11,7 +11,7 @@ from planner.dataplane.symbolic.lockstep import Ends, run
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.region import Region
 from planner.dataplane.symbolic.scope import SCOPE, beyond, carriers
-from planner.dataplane.symbolic.side import INCOMING, LOCAL, Side
+from planner.dataplane.symbolic.side import INCOMING, INCOMING6, LOCAL, Side
 from planner.dataplane.symbolic.view import View, net_of
 from planner.models.comparison import Comparison, Loss, PacketClass
 from planner.models.node import NodeState
@@ -35,8 +35,10 @@ USUAL = (
     ((Part.PROTOCOL, 6),),
     ((Part.PROTOCOL, 17),),
     ((Part.PROTOCOL, 1),),
+    ((Part.PROTOCOL, 58),),
     ((Part.TCP_FLAGS, 2),),
     ((Part.ICMP_TYPE, 8),),
+    ((Part.ICMP_TYPE, 128),),
     ((Part.ICMP_CODE, 0),),
     ((Part.HOP_LIMIT, 64),),
     ((Part.TOS, 0),),
@@ -47,14 +49,21 @@ USUAL = (
     ((Part.DESTINATION_PORT, 53),),
 )
 """A packet that people have seen."""
+ODD = {"ip": ((0, 8), (127 << 24, 8)), "ip6": ((0, 8), (0xFE80 << 112, 10))}
+"""Sources that no other host has."""
+UNICAST = {"ip": ((0xE0000000, 4), (0xFFFFFFFF, 32)), "ip6": ((0xFF << 120, 8),)}
+"""Every destination but these."""
 
 
 class Analysis:
     """Two states in one space."""
 
-    def __init__(self, before: NodeState, after: NodeState, *, budget: Budget | None = None) -> None:
+    def __init__(
+        self, before: NodeState, after: NodeState, *, budget: Budget | None = None, family: str = "ip"
+    ) -> None:
+        self.family = family
         self.names = ["", *carriers(before, after)]
-        self.space = Space(WIDTHS)
+        self.space = Space.of(family)
         if len(self.names) >> WIDTHS[Part.IN_LINK]:
             raise BudgetExceededError(f"{len(self.names)} links are more than can be told apart")
         codes = {name: at for at, name in enumerate(self.names) if name}
@@ -63,7 +72,8 @@ class Analysis:
         self.changed: Changed = changes(*self.views)
         self.sides = Side(self.space, self.views[0], spent), Side(self.space, self.views[1], spent)
         if self.changed.stages & {"routing", "output routing"}:
-            self.sides[0].matcher.salt, self.sides[1].matcher.salt = "before", "after"
+            for side, salt in zip(self.sides, ("before", "after"), strict=True):
+                side.matcher.salt = side.matcher.types.salt = salt
 
     def region(self) -> PacketSet:
         """Packets that the change can touch."""
@@ -73,13 +83,12 @@ class Analysis:
         """Ways in: the stages, and all packets that take them."""
         space = self.space
         states = space.interval(Part.STATE, 0, STATES.index("INVALID"))
-        unicast = ~(
-            space.prefix(Part.DESTINATION, 0xE0000000, 4) | space.equals(Part.DESTINATION, 0xFFFFFFFF)
-        )
-        every = states & unicast
+        many = [space.prefix(Part.DESTINATION, value, length) for value, length in UNICAST[self.family]]
+        every = states & ~space.union(many)
         arriving = space.interval(Part.IN_LINK, 1, len(self.names) - 1) if len(self.names) > 1 else space.none
         own = space.equals(Part.IN_LINK, 0) & self.views[0].own & self.views[1].own
-        return ((INCOMING, every & arriving), (LOCAL, every & own))
+        order = INCOMING6 if self.family == "ip6" else INCOMING
+        return ((order, every & arriving), (LOCAL, every & own))
 
     def ends(self, order: tuple[str, ...], where: PacketSet) -> Ends:
         """Every packet of a set with both its ends."""
@@ -90,6 +99,11 @@ class Analysis:
         space = self.space
         found: list[PacketSet] = []
         for hint in hints:
+            if any(
+                prefix and (":" in prefix) != (self.family == "ip6")
+                for prefix in (hint.source, hint.destination)
+            ):
+                continue
             one = space.all
             for part, prefix in ((Part.SOURCE, hint.source), (Part.DESTINATION, hint.destination)):
                 if prefix:
@@ -110,7 +124,8 @@ class Analysis:
         # Addresses that a reader takes for addresses of hosts.
         for part in (Part.SOURCE, Part.DESTINATION):
             found.append(~space.bits(part, 0, 0xFF) & ~space.bits(part, 0xFF, 0xFF))  # noqa: PERF401 - two sorts of wishes
-        found.append(~space.prefix(Part.SOURCE, 0, 8) & ~space.prefix(Part.SOURCE, 127 << 24, 8))
+        for value, length in ODD[self.family]:
+            found.append(~space.prefix(Part.SOURCE, value, length))
         found.append(~space.prefix(Part.DESTINATION, 0, 8))
         return found
 
@@ -128,12 +143,46 @@ def compare(
 
     `parts` are those that classes are told by; `near` is whose new connections do not come from outside.
     """
-    unknown = list(beyond(before, after))
+    told = [_compare(before, after, family, hints, parts, near, budget) for family in FAMILIES]
+    unknown = [text for one in told for text in one.unknown]
+    found = [one for family in told for one in family.classes]
+    found.sort(key=lambda one: one.witness.state != "NEW")
+    return Comparison(
+        classes=tuple(found), losses=_worst(loss for one in told for loss in one.losses),
+        unknown=tuple(dict.fromkeys(unknown)), scope=SCOPE,
+    )  # fmt: skip
+
+
+def _worst(losses: Iterable[Loss]) -> tuple[Loss, ...]:
+    """A part that is of both families loses what it loses in the worse one."""
+    found: dict[str, Loss] = {}
+    for loss in losses:
+        other = found.get(loss.part, loss)
+        found[loss.part] = loss.model_copy(
+            update={
+                "certain": max(loss.certain, other.certain), "possible": max(loss.possible, other.possible)
+            }
+        )  # fmt: skip
+    return tuple(found.values())
+
+
+def _compare(
+    before: NodeState, after: NodeState, family: str, hints: Sequence[Hint], parts: Sequence[TrafficPart],
+    near: Sequence[PacketBox], budget: Budget | None,
+) -> Comparison:  # fmt: skip
+    """Packets of one family."""
+    unknown = [*beyond(before, after, "ip")] if family == "ip" else []
     found: list[PacketClass] = []
     losses: tuple[Loss, ...] = ()
     try:
-        analysis = Analysis(before, after, budget=budget)
+        spent = Budget() if budget is None else Budget(budget.visits)
+        analysis = Analysis(before, after, budget=spent, family=family)
         unknown.extend(analysis.changed.doubts)
+        if not analysis.changed.any:
+            # What is not known of a family of which nothing changed did not change either.
+            return Comparison(unknown=tuple(unknown))
+        if family != "ip":
+            unknown = [*beyond(before, after, family), *unknown]
         region = analysis.region()
         wishes = analysis.wishes(hints)
         partition = Partition(analysis.space, analysis.names, parts, near) if parts else None
@@ -151,5 +200,4 @@ def compare(
         losses = partition.losses(lost) if partition is not None else ()
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
-    found.sort(key=lambda one: one.witness.state != "NEW")
-    return Comparison(classes=tuple(found), losses=losses, unknown=tuple(unknown), scope=SCOPE)
+    return Comparison(classes=tuple(found), losses=losses, unknown=tuple(unknown))

@@ -7,6 +7,8 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.form import Bits, End, Form, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
+from planner.dataplane.symbolic.routing import LINK_LOCAL
+from planner.dataplane.symbolic.sources import Sources
 from planner.dataplane.symbolic.view import View, value_of
 from planner.models.flow import Disposition
 from planner.models.link import Address
@@ -42,6 +44,7 @@ class Effects:
         self.space = space
         self.view = view
         self.matcher = matcher
+        self._sources = Sources(space, view)
 
     def change(self, effect: Effect, where: PacketSet, form: Form) -> list[tuple[PacketSet, Form]]:
         """A target after which the packet goes on to the next rule."""
@@ -107,7 +110,8 @@ class Effects:
             case Dnat(to=to):
                 return self._destination(where, form, to, text)
             case Redirect(to=to) if place.hook == "output":
-                return self._destination(where, form, replace(to, addresses=(127 << 24 | 1,) * 2), text)
+                own = 1 if self.view.six else 127 << 24 | 1
+                return self._destination(where, form, replace(to, addresses=(own, own)), text)
             case Redirect(to=to):
                 return self._redirect(where, form, to, text)
             case Snat(to=to):
@@ -115,7 +119,7 @@ class Effects:
             case Masquerade(to=to):
                 return self._masquerade(where, form, to)
             case Netmap(value=value, mask=mask):
-                if mask != FULL:
+                if mask != (1 << self.view.bits) - 1:
                     return [(where, lost(form, text))]
                 to = NatRange(addresses=(value, value))
                 return (
@@ -153,15 +157,27 @@ class Effects:
             if not part.satisfiable():
                 continue
             held = [one for one in self.view.addresses.get(name, ()) if not one.secondary]
-            if held:
-                value = value_of(held[0].address)
-                found += self._destination(part, form, replace(to, addresses=(value, value)), text)
-            else:
-                found.append((part, silent(Disposition.DROPPED, f"{text}: {name} has no address")))
-        return found
+            near = part & (self._towards_links(form) if self.view.six else self.space.all)
+            wide = [one for one in held if one.scope != "link"]
+            # nf_nat_redirect_ipv6(): link-local addresses only for link-local destinations.
+            for some, usable in ((near, held), (part & ~near, wide)):
+                if usable:
+                    value = value_of(usable[0].address)
+                    found += self._destination(some, form, replace(to, addresses=(value, value)), text)
+                else:
+                    found.append((some, silent(Disposition.DROPPED, f"{text}: {name} has no address")))
+        return [(part, step) for part, step in found if part.satisfiable()]
+
+    def _towards_links(self, form: Form) -> PacketSet:
+        """Packets to link-local addresses."""
+        if form.destination is None:
+            return self.space.prefix(Part.DESTINATION, *LINK_LOCAL)
+        return self.space.all if form.destination >> 118 == LINK_LOCAL[0] >> 118 else self.space.none
 
     def _masquerade(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
         """inet_select_addr(): the first primary address whose subnet holds the next hop, else the first one."""
+        if self.view.six:
+            return self._masquerade6(where, form, to)
         primary = self._primary(form.link)
         if not primary:
             # Then any other link's, lo first.
@@ -180,6 +196,17 @@ class Effects:
             found += self._source(part, form, replace(to, addresses=(value, value)))
         first = value_of(primary[0].address)
         return found + self._source(rest, form, replace(to, addresses=(first, first)))
+
+    def _masquerade6(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
+        """nf_nat_masquerade_ipv6(): the source that the node itself would take towards there."""
+        found: Steps = []
+        for part, value in self._sources.towards(form.link, form.destination):
+            if value is None:
+                end = silent(Disposition.DROPPED, f"MASQUERADE: {form.link} has no address")
+                found.append((where & part, end))
+            else:
+                found += self._source(where & part, form, replace(to, addresses=(value, value)))
+        return [(part, step) for part, step in found if part.satisfiable()]
 
     def _primary(self, link: str) -> list[Address]:
         held = self.view.addresses.get(link, ())

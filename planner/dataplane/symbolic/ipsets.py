@@ -1,6 +1,6 @@
 """Membership in an ipset as a set of packets, for the kinds of sets that hold addresses, networks and ports."""
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -18,10 +18,18 @@ def element_set(space: Space, held: IpSet | None, asked: InSet, form: Form) -> P
     """Packets whose values are an element; None when the set, or the question, is not modelled."""
     if held is None or asked.options.strip() not in {"", "-m set"}:
         return None
+    family = "ip6" if "inet6" in held.options.split() else "ip"
+    if (
+        family != space.family
+        and held.type not in {"bitmap:port", "hash:mac"}
+        and not held.type.startswith("list:")
+    ):
+        # ip_set_core.c, ip_set_test(): sets of the other family never match.
+        return space.none
     method, _, text = held.type.partition(":")
     kinds = tuple(text.split(","))
     words = held.options.split()
-    if method == "list" or {"netmask", "bitmask", "markmask", "inet6"}.intersection(words):
+    if method == "list" or {"netmask", "bitmask", "markmask"}.intersection(words):
         return None
     if not ADDRESS_KINDS.union({"port"}).issuperset(kinds) or (method == "bitmap" and kinds == ("port",)):
         return None
@@ -61,9 +69,9 @@ def _part(space: Space, value: str, kind: str, form: Form, *, source: bool) -> P
             return space.equals(Part.PROTOCOL, protocol) & _within(space, part, now, low, high)
         first, dash, last = value.partition("-")
         if dash:
-            low, high = int(IPv4Address(first)), int(IPv4Address(last))
+            low, high = int(ip_address(first)), int(ip_address(last))
         else:
-            net = IPv4Network(value, strict=False)
+            net = ip_network(value, strict=False)
             low, high = int(net.network_address), int(net.broadcast_address)
     except ValueError:
         return None

@@ -4,6 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import assert_never
 
+from planner.dataplane.conntrack import NEIGHBOUR_MESSAGES
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.form import Form
@@ -73,7 +74,7 @@ class Matcher:
         self.view = view
         self.types = types
         self.ports = space.inside(Part.PROTOCOL, ((number, number) for number in WITH_PORTS))
-        self.states = {name: space.equals(Part.STATE, at) for at, name in enumerate(STATES)}
+        self.states = states_of(space)
         self.tracked = self.states["NEW"] | self.states["ESTABLISHED"] | self.states["RELATED"]
         self._plain: dict[Condition, PacketSet] = {}
         self._links: dict[str, PacketSet] = {}
@@ -233,7 +234,7 @@ class Matcher:
             case Field.SOURCE_PORT | Field.DESTINATION_PORT:
                 return self.ports
             case Field.ICMP_TYPE | Field.ICMP_CODE:
-                return self.space.equals(Part.PROTOCOL, 1)
+                return self.space.equals(Part.PROTOCOL, 58 if self.view.six else 1)
             case Field.TCP_FLAGS | Field.TCP_OPTIONS | Field.TCP_MSS:
                 return self.space.equals(Part.PROTOCOL, 6)
             case _:
@@ -295,12 +296,24 @@ class Matcher:
 
     def _bridged(self) -> PacketSet:
         """Packets that came through a bridge whose frames iptables sees: the port is not told."""
-        if self.view.state.sysctls.get("net.bridge.bridge-nf-call-iptables", "0") == "0":
+        key = "net.bridge.bridge-nf-call-ip6tables" if self.view.six else "net.bridge.bridge-nf-call-iptables"
+        if self.view.state.sysctls.get(key, "0") == "0":
             return self.space.none
         return self.view.came_by({name for name, link in self.view.links.items() if link.kind == "bridge"})
 
     def _device(self, limit: str, form: Form) -> str:
         return (form.first_link or form.link) if limit == "out" else form.came
+
+
+def states_of(space: Space) -> dict[str, PacketSet]:
+    """What conntrack says of packets; messages between neighbours are never tracked (nf_conntrack_proto_icmpv6.c)."""
+    found = {name: space.equals(Part.STATE, at) for at, name in enumerate(STATES)}
+    if space.family == "ip":
+        return found
+    kinds = space.inside(Part.ICMP_TYPE, ((kind, kind) for kind in sorted(NEIGHBOUR_MESSAGES)))
+    never = space.equals(Part.PROTOCOL, 58) & kinds
+    found = {name: where & ~never for name, where in found.items()}
+    return {**found, "UNTRACKED": found["UNTRACKED"] | never}
 
 
 def rewritten(form: Form, field: Field) -> int | bytes | tuple[int, int] | None:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from ipaddress import IPv6Address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.chains import packed
 from planner.dataplane.symbolic.changed import BackMatters, Changed
 from planner.dataplane.symbolic.match import PARTS, fits
 from planner.dataplane.symbolic.side import Side
@@ -45,7 +47,9 @@ STEADY = frozenset(
     }
 )  # fmt: skip
 """Fields that only a translation changes on the way."""
-SINGLE = re.compile(r"-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+)(?::(\d+))?(?: --persistent| --random)*$")
+SINGLE = re.compile(
+    r"-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+|\[?[0-9a-f:]+\]?)(?::(\d+))?(?: --persistent| --random)*$"
+)
 TAME = frozenset(
     {
         "ACCEPT", "DROP", "RETURN", "REJECT", "MARK", "CONNMARK", "LOG", "NFLOG", "SNAT", "MASQUERADE", "CT", "NOTRACK",
@@ -83,10 +87,11 @@ class Region:
             net = net_of(prefix)
             # As destination of the packet, and of the way back to its source.
             seen.append(self.space.prefix(Part.DESTINATION, net.value, net.length))
-            back = self.space.prefix(Part.SOURCE, net.value, net.length)
-            seen.append(back & self._judged(self.changed.prefixes[prefix]))
+            if not self.views[0].six:
+                back = self.space.prefix(Part.SOURCE, net.value, net.length)
+                seen.append(back & self._judged(self.changed.prefixes[prefix]))
         seen.append(self.views[0].came_by(self.changed.links))
-        if self.changed.links:
+        if self.changed.links and not self.views[0].six:
             # route_localnet counts for the link that a packet of the node with a loopback address leaves by, too.
             own = self.space.equals(Part.IN_LINK, 0)
             seen.append(own & self.space.prefix(Part.SOURCE, 127 << 24, 8))
@@ -140,12 +145,12 @@ class Region:
     def _read(self, table: Table) -> "Jumps":
         held = self._jumps.get(id(table))
         if held is None:
-            held = self._jumps[id(table)] = Jumps(table)
+            held = self._jumps[id(table)] = Jumps(table, self.space.family)
         return held
 
     def _match(self, text: str) -> PacketSet:
         found = self.space.all
-        for condition in lower_text(text, "ip").conditions:
+        for condition in lower_text(text, self.space.family).conditions:
             found = found & self._widened(condition)
         return found
 
@@ -247,7 +252,8 @@ Targets = dict[tuple[int, int | None], list[Site]]
 class Jumps:
     """One pass over a table: who calls which chain, what is translated to what, and what may do anything."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, family: str) -> None:
+        self._family = family
         self.callers: dict[str, list[Site]] = {}
         self.wild: list[Site] = []
         """Rules that may do anything to addresses and ports."""
@@ -274,14 +280,13 @@ class Jumps:
                     else:
                         port = int(single.group(2)) if single.group(2) else None
                         found.setdefault((single.group(1), port), []).append((chain, at))
-        # Faster than the general reader of addresses, and there may be a hundred thousand.
         self.targets: Targets = {
-            (int.from_bytes(bytes(map(int, address.split(".")))), port): sites
+            (int(IPv6Address(address.strip("[]"))) if ":" in address else packed(address), port): sites
             for (address, port), sites in found.items()
         }
 
     def _slowly(self, text: str, chain: str, at: int) -> None:
-        match lower_text(text, "ip").effect:
+        match lower_text(text, self._family).effect:
             case Jump(chain=target) | Goto(chain=target):
                 self.callers.setdefault(target, []).append((chain, at))
             case effect if not isinstance(effect, TAME_EFFECTS):

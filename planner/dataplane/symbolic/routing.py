@@ -30,7 +30,17 @@ class Way:
 
 
 NOWHERE = Way("none")
+NAMES = {"icmp": 1, "tcp": 6, "udp": 17, "ipv6-icmp": 58, "icmpv6": 58, "sctp": 132}
+RULE_ERRORS6 = {"blackhole": "blackhole", "unreachable": "no-route", "prohibit": "admin-prohibited"}
+ERRORS6 = RULE_ERRORS6
+"""net/ipv6/route.c, ip6_rt_init_dst_reject()."""
+UNLINKED = frozenset({*ERRORS.values(), *ERRORS6.values(), "throw", "unknown"})
+"""Answers that hang on no link."""
 OLD_TOS = 0x1C
+NEW_TOS = 0xFC
+"""Bits of the octet that rules of IPv6 compare."""
+LINK_LOCAL = 0xFE80 << 112, 10
+LOOPBACK6 = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,8 @@ class Query:
     """With the user of its socket; routed again it goes without (ip_route_me_harder(), measured)."""
     bare: bool = False
     """Without protocol and ports: no rule made the kernel look at them."""
+    oif: str = ""
+    """Only routes by this link count, as for link-local destinations of IPv6 (rt6_need_strict())."""
 
 
 class Routing:
@@ -63,6 +75,8 @@ class Routing:
         self._tables: dict[str, Table] = {}
         self._known: dict[Query, Found] = {}
         self._ports = space.inside(Part.PROTOCOL, ((number, number) for number in WITH_PORTS))
+        self._rule_errors = RULE_ERRORS6 if view.six else RULE_ERRORS
+        self._tos_mask = NEW_TOS if view.six else OLD_TOS
 
     def lookup(self, where: PacketSet, query: Query) -> Found:
         """Every packet of the set with the one way that it takes."""
@@ -81,7 +95,7 @@ class Routing:
         """The query without what no rule and no route looks at: most packets ask the same."""
         usual = Query(destination=query.destination, source=Part.SOURCE, iif="lo")
         kept = {name: getattr(query, name) for name in self._looked_at}
-        return replace(usual, **kept)
+        return replace(usual, oif=query.oif, **kept)
 
     @cached_property
     def _looked_at(self) -> frozenset[str]:
@@ -99,7 +113,7 @@ class Routing:
                 names.add("user")
             if tos_of(rule.tos):
                 names.add("tos")
-        if any(route.family == "ip" and tos_of(route.tos) for route in self.view.state.routes):
+        if not self.view.six and any(tos_of(route.tos) for route in self.view.routes):
             names.add("tos")
         return frozenset(names)
 
@@ -116,10 +130,10 @@ class Routing:
         links = self.view.links
         dead = any(
             hop.link not in links or not links[hop.link].up or not links[hop.link].carrier
-            for route in self.view.state.routes
+            for route in self.view.routes
             for hop in route.nexthops
         )
-        objects = any(route.nexthop_id is not None for route in self.view.state.routes)
+        objects = any(route.nexthop_id is not None for route in self.view.routes)
         return dead or objects or any(rule.suppress_prefixlength is not None for rule in self.view.rules)
 
     @cached_property
@@ -130,10 +144,8 @@ class Routing:
             update={"protocol": first.protocol}
         )  # fmt: skip
         return not usual or any(
-            route.family == "ip"
-            and route.table != "255"
-            and route.type in {"local", "broadcast", "multicast", "anycast"}
-            for route in self.view.state.routes
+            route.table != "255" and route.type in {"local", "broadcast", "multicast", "anycast"}
+            for route in self.view.routes
         )
 
     def _walk(self, start: int, where: PacketSet, query: Query) -> Found:
@@ -164,8 +176,8 @@ class Routing:
                         found.extend(self._walk(target, selected, query))
                 case "nop":
                     where = where | selected
-                case action if action in RULE_ERRORS:
-                    found.append((selected, Way(RULE_ERRORS[action], text=f"rule {rule.preference}")))
+                case action if action in self._rule_errors:
+                    found.append((selected, Way(self._rule_errors[action], text=f"rule {rule.preference}")))
                 case action:
                     found.append((selected, Way("unknown", doubt=f"policy rule with action {action}")))
         found.append((where, NOWHERE))
@@ -177,7 +189,7 @@ class Routing:
         if made is None:
             routes = (
                 self.view.local_routes if name == "255"
-                else tuple(r for r in self.view.state.routes if r.family == "ip" and r.table == name)
+                else tuple(r for r in self.view.routes if r.table == name)
             )  # fmt: skip
             made = self._tables[name] = Table(self.space, self.view, routes)
         return made
@@ -201,7 +213,7 @@ class Routing:
                 every = every & self.view.came_by({rule.iif})
             elif query.iif != rule.iif:
                 every = space.none
-        if rule.oif:
+        if rule.oif and rule.oif != query.oif:
             # Forwarded packets and sockets that are not bound to a link ask with none.
             every = space.none
         if rule.fwmark:
@@ -210,9 +222,7 @@ class Routing:
             # fib_rules.c, fib_rule_match(): bits of the value beyond the mask do not count against it.
             every = every & self._marked(int(value, 0) & bits, bits, query)
         if rule.ipproto:
-            number = {"icmp": 1, "tcp": 6, "udp": 17, "sctp": 132}.get(rule.ipproto) or (
-                int(rule.ipproto) if rule.ipproto.isdigit() else None
-            )
+            number = NAMES.get(rule.ipproto) or (int(rule.ipproto) if rule.ipproto.isdigit() else None)
             asked = self._unsure(rule, "ipproto") if number is None else space.equals(Part.PROTOCOL, number)
             every = every & (space.none if query.bare else asked)
         for text, port in ((rule.sport, query.source_port), (rule.dport, query.destination_port)):
@@ -230,7 +240,7 @@ class Routing:
             users = space.interval(Part.USER, int(low), int(high or low))
             every = every & (users if query.user else space.all if int(low) == 0 else space.none)
         if tos_of(rule.tos):
-            every = every & _tos_is(space, query, tos_of(rule.tos))
+            every = every & _tos_is(space, query, tos_of(rule.tos), self._tos_mask)
         if rule.suppress_ifgroup or rule.options.keys() - {"realms"}:
             every = every & self._unsure(rule, "options")
         return ~every if rule.inverted else every
@@ -270,20 +280,24 @@ class Table:
     def lookup(self, where: PacketSet, query: Query) -> Found:
         """Every packet with its way; `NOWHERE` itself when the next rule is to be asked."""
         found: Found = []
+        bits = self.view.bits
         if isinstance(query.destination, int):
             nets = [
-                Net(query.destination >> (32 - length) << (32 - length), length) for length in self._lengths
+                Net(query.destination >> (bits - length) << (bits - length), length, bits)
+                for length in self._lengths
             ]
             entries = [(net, route) for net in nets for route in self._by_net.get(net, ())]
         else:
             entries = self.entries
         for net, route in entries:
             way = self._way(route, net)
+            if way is not None and query.oif:
+                way = _by_link(way, query.oif)
             if way is None:
                 continue
             part = where & _in_net(self.space, query.destination, net)
-            if tos_of(route.tos):
-                part = part & _tos_is(self.space, query, tos_of(route.tos))
+            if tos_of(route.tos) and not self.view.six:
+                part = part & _tos_is(self.space, query, tos_of(route.tos), OLD_TOS)
             if part.satisfiable():
                 # A throw route ends the search in this table only.
                 found.append((part, NOWHERE if way.kind == "throw" else way))
@@ -302,8 +316,9 @@ class Table:
 
     def _resolve(self, route: Route, net: Net) -> Way | None:
         text = f"{route.prefix} {route.type}"
-        if route.type in ERRORS:
-            return Way(ERRORS[route.type], length=net.length, text=text)
+        errors = ERRORS6 if self.view.six else ERRORS
+        if route.type in errors:
+            return Way(errors[route.type], length=net.length, text=text)
         if route.type == "throw":
             return Way("throw")
         if "from" in route.options:
@@ -324,15 +339,17 @@ class Table:
             # Down is dead; without carrier only where it is said so (fib_trie.c, fib_table_lookup()).
             if (link is None and self.view.links) or (link is not None and not link.up):
                 continue
-            if (
-                link is not None and not link.carrier
-                and self.view.either(hop.link, "ignore_routes_with_linkdown")
-            ):  # fmt: skip
+            if link is not None and not link.carrier and self._ignored_without_carrier(hop.link):
                 continue
             legs.append((hop.link, hop.via, hop.weight))
         if hops and not legs:
             return None
         return Way(route.type, tuple(legs), length=net.length, text=text)
+
+    def _ignored_without_carrier(self, link: str) -> bool:
+        if self.view.six:
+            return bool(self.view.knob(link, "ignore_routes_with_linkdown"))
+        return bool(self.view.either(link, "ignore_routes_with_linkdown"))
 
     def _object(self, number: int) -> tuple[NextHop, ...] | None:
         """The next hops of an object; empty for a blackhole, None when it is not known."""
@@ -360,12 +377,20 @@ def tos_of(text: str) -> int:
         return int(text, 16)
 
 
-def _tos_is(space: Space, query: Query, wanted: int) -> PacketSet:
+def _by_link(way: Way, link: str) -> Way | None:
+    """The route as far as it leads by one link."""
+    if not way.legs:
+        return way if way.kind in UNLINKED else None
+    legs = tuple(leg for leg in way.legs if leg[0] == link)
+    return replace(way, legs=legs) if legs else None
+
+
+def _tos_is(space: Space, query: Query, wanted: int, mask: int) -> PacketSet:
     """IPv4 lookups see three bits of the octet (include/net/ip_fib.h, fib_dscp_masked_match())."""
     if query.tos is None:
-        return space.bits(Part.TOS, wanted, OLD_TOS)
+        return space.bits(Part.TOS, wanted, mask)
     now = query.tos
-    return space.inside(Part.TOS, ((old, old) for old in range(256) if now[old] & OLD_TOS == wanted))
+    return space.inside(Part.TOS, ((old, old) for old in range(256) if now[old] & mask == wanted))
 
 
 def _in_net(space: Space, value: Part | int, net: Net) -> PacketSet:

@@ -8,14 +8,12 @@ from planner.models.link import Link
 from planner.models.node import NodeState
 
 SCOPE = (
-    "whole unicast IPv4 packets that are routed: those that came by a link that is up before and after, and the node's own",
+    "whole unicast packets of IPv4 and IPv6 that are routed: those that came by a link that is up before and after, and the node's own",
     "packets of known flows as if their flow were not translated; translated ones keep the translation they have",
     "matches with a memory (limit, recent, quota) are taken to answer before as after",
     "the node's own packets carry an address of the node and no mark of a socket",
     "sizes of packets against the MTU of links, and frames that only cross a bridge, are not looked at",
 )
-SECTIONS = deciding("ip")
-"""Parts of a state that decide about packets of IPv4."""
 AROUND = frozenset({"vrf"})
 """Kinds of links that change how packets are looked up."""
 
@@ -31,22 +29,20 @@ def _receives(link: Link) -> bool:
     return link.up and link.name != "lo" and not link.master
 
 
-def beyond(before: NodeState, after: NodeState) -> Iterator[str]:
-    """Why something beyond the computed classes may be different."""
-    seen: set[str] = set()
-    for state in (before, after):
-        for gap in state.gaps:
-            if _matters(gap.section) and str(gap) not in seen:
-                seen.add(str(gap))
-                yield str(gap)
-        for text in _around(state):
-            if text not in seen:
-                seen.add(text)
-                yield text
-    yield from _other_family(before, after)
+def beyond(before: NodeState, after: NodeState, family: str = "ip") -> Iterator[str]:
+    """Why something beyond the computed classes of one family may be different."""
+    sections = deciding(family)
+    yield from dict.fromkeys(
+        text
+        for state in (before, after)
+        for text in (
+            *(str(gap) for gap in state.gaps if _matters(gap.section, sections)),
+            *_around(state, family),
+        )
+    )
 
 
-def _around(state: NodeState) -> Iterator[str]:
+def _around(state: NodeState, family: str) -> Iterator[str]:
     if state.native.json_text or state.native.text.strip():
         yield "nft tables of their own are loaded, and may act on the same packets"
     for link in state.links:
@@ -58,45 +54,17 @@ def _around(state: NodeState) -> Iterator[str]:
         held = [
             rules.tables[name]
             for backend in BACKENDS
-            if (rules := state.ruleset("ip", backend)) is not None and name in rules.tables
+            if (rules := state.ruleset(family, backend)) is not None and name in rules.tables
         ]
         if sum(any(table.chains.get(base) for base in table.policies) for table in held) > 1:
             yield f"both back ends hold rules in table {name}: which one is asked first hangs on which was loaded first"
 
 
-def _matters(section: str) -> bool:
+def _matters(section: str, sections: tuple[str, ...]) -> bool:
     """Whether a gap leaves open what happens to a packet."""
     return any(
         section == known
         or known.startswith(f"{section}/")
         or section.startswith((f"{known}/", f"{known}.") if known.startswith("sysctl") else f"{known}/")
-        for known in SECTIONS
+        for known in sections
     )
-
-
-def _other_family(before: NodeState, after: NodeState) -> Iterator[str]:
-    """IPv6 is not analysed: where nothing of it changed nothing of it is different."""
-    for what, old, new in (
-        (
-            "routes",
-            [r for r in before.routes if r.family == "ip6"],
-            [r for r in after.routes if r.family == "ip6"],
-        ),
-        (
-            "policy rules",
-            [r for r in before.policy_rules if r.family == "ip6"],
-            [r for r in after.policy_rules if r.family == "ip6"],
-        ),
-        (
-            "packet filter",
-            [r for r in before.rulesets if r.family == "ip6"],
-            [r for r in after.rulesets if r.family == "ip6"],
-        ),
-        (
-            "sysctls",
-            sorted(kv for kv in before.sysctls.items() if kv[0].startswith("net.ipv6.")),
-            sorted(kv for kv in after.sysctls.items() if kv[0].startswith("net.ipv6.")),
-        ),
-    ):
-        if old != new:
-            yield f"{what} of IPv6 changed, and IPv6 packets are not analysed"

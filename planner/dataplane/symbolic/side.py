@@ -7,6 +7,7 @@ from itertools import pairwise
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Arrival, icmp_errors, legs_of, told
+from planner.dataplane.symbolic.arrival6 import Arrival6
 from planner.dataplane.symbolic.chains import Arrivals, Budget, Walk
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
@@ -22,6 +23,8 @@ INCOMING = (
     "postrouting nat",
 )  # fmt: skip
 """In the order of the hooks' priorities (include/uapi/linux/netfilter_ipv4.h); conntrack looks between raw and mangle."""
+INCOMING6 = ("arriving", *INCOMING)
+"""Some packets of IPv6 are refused before any hook."""
 LOCAL = (
     "output routing", "output raw", "output mangle", "output nat", "output filter", "output security",
     "postrouting mangle", "postrouting nat", "prerouting raw", "prerouting mangle", "input mangle", "input filter",
@@ -29,7 +32,7 @@ LOCAL = (
 )  # fmt: skip
 """For the node's own packets; those to itself come in again by lo, with their conntrack entry and their route."""
 TABLE_STAGES = frozenset(INCOMING + LOCAL) - {"routing", "output routing"}
-ROUTING_STAGES = frozenset({"routing", "output routing", "output mangle", "output nat"})
+ROUTING_STAGES = frozenset({"arriving", "routing", "output routing", "output mangle", "output nat"})
 """The output ones: a packet that was changed there is routed again."""
 FOLLOWS = {
     **dict(pairwise(INCOMING)), **dict(pairwise(LOCAL[:8])),
@@ -50,6 +53,7 @@ class Side:
         self.effects = Effects(space, view, self.matcher)
         self.routing = Routing(space, view)
         self.arrival = Arrival(space, view, self.routing)
+        self.arrival6 = Arrival6(space, view, self.routing)
         # nf_nat_core.c, nf_nat_inet_fn(): errors follow the flow they are about; other first packets ask the rules.
         first = self.matcher.states["NEW"] | self.matcher.states["RELATED"]
         self.first = first & ~icmp_errors(space)
@@ -58,10 +62,8 @@ class Side:
     def step(self, stage: str, arrivals: Arrivals) -> dict[Step, PacketSet]:
         """Packets through one stage."""
         found: dict[Step, PacketSet] = {}
-        if stage in {"routing", "output routing"}:
-            decide: Callable[[PacketSet, Form], list[tuple[PacketSet, Step]]] = (
-                self.arrival.decide if stage == "routing" else self._leave
-            )
+        decide = self._decision(stage)
+        if decide is not None:
             for form, where in arrivals.items():
                 self.budget.spend(10)
                 for part, step in decide(where, form):
@@ -82,6 +84,18 @@ class Side:
         for part, step in came:
             add(found, self._onward(stage, step) if isinstance(step, Form) else step, part)
         return found
+
+    def _decision(self, stage: str) -> Callable[[PacketSet, Form], list[tuple[PacketSet, Step]]] | None:
+        """What decides at a stage that is no table."""
+        match stage:
+            case "arriving":
+                return self.arrival6.refuse
+            case "routing":
+                return self.arrival6.decide if self.view.six else self.arrival.decide
+            case "output routing":
+                return self._leave
+            case _:
+                return None
 
     def _asked(self, arrivals: Arrivals, hook: str, table: str) -> tuple[Arrivals, Arrivals]:
         """Packets that the table's rules see, and those that pass it by."""
@@ -171,17 +185,18 @@ class Side:
                     found.append((part & ~bad, replace(onward, link=link, hop=hop)))
                 return found
             case "none":
-                return [*told(self.space, where, Disposition.NO_ROUTE, "no route", "net-unreachable")]
+                kind = "no-route" if self.view.six else "net-unreachable"
+                return [*told(self.space, where, Disposition.NO_ROUTE, "no route", kind)]
             case "blackhole":
                 return [(where, silent(Disposition.BLACKHOLE, way.text))]
-            case "net-unreachable" | "host-unreachable" | "admin-prohibited":
+            case "net-unreachable" | "host-unreachable" | "admin-prohibited" | "no-route":
                 return [*told(self.space, where, Disposition.UNREACHABLE, way.text, way.kind)]
             case _:
                 return [(where, lost(onward, way.doubt or f"route type {way.kind}"))]
 
     def _kept_in(self, link: str) -> PacketSet:
         """Packets with a loopback address as source leave only where route_localnet says so (route.c, __mkroute_output())."""
-        if link in {"", "lo"}:
+        if link in {"", "lo"} or self.view.six:
             return self.space.none
         known = self.loopback_leaves.get(link)
         if known is None:

@@ -1,5 +1,7 @@
 """What the node's local table says an address is: the match addrtype."""
 
+from collections.abc import Hashable
+
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.form import Form
@@ -7,6 +9,7 @@ from planner.dataplane.symbolic.view import View, net_of
 
 FIXED = (("BROADCAST", 0x00000000, 8), ("BROADCAST", 0xFFFFFFFF, 32), ("MULTICAST", 0xE0000000, 4))
 """Whatever the table says (net/ipv4/fib_frontend.c, __inet_dev_addr_type())."""
+FIXED6 = (("MULTICAST", 0xFF << 120, 8),)
 
 
 class AddressTypes:
@@ -15,6 +18,8 @@ class AddressTypes:
     def __init__(self, space: Space, view: View) -> None:
         self.space = space
         self.view = view
+        self.bits = view.bits
+        self._fixed = FIXED6 if view.six else FIXED
         entries = [(net_of(route.prefix), route) for route in view.local_routes]
         entries.sort(key=lambda entry: -entry[0].length)
         self._entries = [
@@ -22,8 +27,47 @@ class AddressTypes:
             for net, route in entries
         ]
         self._known: dict[tuple[Part, str], dict[str, PacketSet]] = {}
+        self.salt: Hashable = ""
+        """What the answers that hang on routes depend on."""
 
     def are(self, side: str, types: tuple[str, ...], limit: str, form: Form, device: str) -> PacketSet:
+        """Packets that the match addrtype is met by."""
+        if self.view.six:
+            return self._are6(side, types, limit, form, device)
+        return self.of_types(side, types, limit, form, device)
+
+    def _are6(self, side: str, types: tuple[str, ...], limit: str, form: Form, device: str) -> PacketSet:
+        """net/netfilter/xt_addrtype.c, match_type6(): kinds of the address itself first, then the tables."""
+        many = self.of_types(side, ("MULTICAST",), limit, form, device)
+        found = self.space.all
+        if limit and not device:
+            found = (
+                self.space.interval(Part.IN_LINK, 1, len(self.view.codes))
+                if self.view.codes
+                else self.space.none
+            )
+        if "MULTICAST" in types:
+            found = found & many
+        if "UNICAST" in types:
+            found = found & ~many
+        if "UNSPEC" in types:
+            now = form.source if side == "source" else form.destination
+            found = found & (
+                self.space.none if now is not None
+                else self.space.equals(Part.SOURCE if side == "source" else Part.DESTINATION, 0)
+            )  # fmt: skip
+        asked = tuple(name for name in ("LOCAL", "ANYCAST", "UNREACHABLE") if name in types)
+        if asked:
+            held = self.of_types(side, asked, limit, form, device)
+            if "UNREACHABLE" in asked:
+                text = "addrtype UNREACHABLE asks the whole routing tables"
+                held = held | self.space.oracle(
+                    ("unreachable", side, limit, form.looks, self.salt), text=text
+                )
+            found = found & held
+        return found
+
+    def of_types(self, side: str, types: tuple[str, ...], limit: str, form: Form, device: str) -> PacketSet:
         """Packets whose source or destination is of one of the types."""
         part = Part.SOURCE if side == "source" else Part.DESTINATION
         now = (
@@ -55,8 +99,8 @@ class AddressTypes:
         return self._of(value, "") == "LOCAL"
 
     def _of(self, value: int, device: str) -> str:
-        for name, base, length in FIXED:
-            if value >> (32 - length) == base >> (32 - length):
+        for name, base, length in self._fixed:
+            if value >> (self.bits - length) == base >> (self.bits - length):
                 return name
         for net, name, link in self._entries:
             if net.value <= value <= net.last:
@@ -68,7 +112,7 @@ class AddressTypes:
         if known is None:
             known = {}
             rest = self.space.all
-            for name, base, length in FIXED:
+            for name, base, length in self._fixed:
                 prefix = self.space.prefix(part, base, length)
                 known[name] = known.get(name, self.space.none) | (prefix & rest)
                 rest = rest & ~prefix

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.rules import uses_conntrack
+from planner.dataplane.view import View as NodeView
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
 from planner.models.route import NextHop, PolicyRule, Route
@@ -21,11 +21,16 @@ DEFAULT_RULES = (
     PolicyRule(family="ip", preference=32766, table="254"),
     PolicyRule(family="ip", preference=32767, table="253"),
 )
+DEFAULT_RULES6 = (
+    PolicyRule(family="ip6", preference=0, table="255"),
+    PolicyRule(family="ip6", preference=32766, table="254"),
+)
+"""IPv6 has no table `default` of its own (net/ipv6/fib6_rules.c, fib6_rules_net_init())."""
 
 
 def value_of(address: str) -> int:
-    """An IPv4 address as a number."""
-    return int(IPv4Address(address))
+    """An address as a number."""
+    return int(ip_address(address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +39,28 @@ class Net:
 
     value: int
     length: int
+    bits: int = 32
 
     @property
     def last(self) -> int:
         """Its highest address."""
-        return self.value | ((1 << (32 - self.length)) - 1)
+        return self.value | ((1 << (self.bits - self.length)) - 1)
 
 
 def net_of(prefix: str) -> Net:
     """A prefix as iproute2 prints it."""
-    net = IPv4Network(prefix, strict=False)
-    return Net(int(net.network_address), net.prefixlen)
+    net = IPv6Network(prefix, strict=False) if ":" in prefix else IPv4Network(prefix, strict=False)
+    return Net(int(net.network_address), net.prefixlen, net.max_prefixlen)
 
 
 class View:
-    """What one state says about IPv4."""
+    """What one state says about the space's family."""
 
     def __init__(self, space: Space, state: NodeState, codes: Mapping[str, int]) -> None:
         self.space = space
+        self.family = space.family
+        self.six = space.family == "ip6"
+        self.bits = 128 if self.six else 32
         self.state = state
         self.codes = codes
         """Numbers of the links that packets may come by, the same on both sides."""
@@ -62,7 +71,7 @@ class View:
         """The tables of this name, with their backend."""
         found = []
         for backend in BACKENDS:
-            rules = self.state.ruleset("ip", backend)
+            rules = self.state.ruleset(self.family, backend)
             if rules is not None and name in rules.tables:
                 found.append((backend, rules.tables[name]))
         return found
@@ -70,7 +79,12 @@ class View:
     @cached_property
     def tracked(self) -> bool:
         """Whether anything in the rules makes conntrack look at packets: without it the nat table is inert."""
-        return any(uses_conntrack(ruleset) for ruleset in self.state.rulesets if ruleset.family == "ip")
+        return self.node.tracked(self.family)
+
+    @cached_property
+    def node(self) -> NodeView:
+        """The same state as one packet meets it."""
+        return NodeView(self.state)
 
     @cached_property
     def shows_entry(self) -> bool:
@@ -83,7 +97,7 @@ class View:
 
     def knob(self, link: str, name: str) -> int | None:
         """A link's own value; None when the state does not hold it."""
-        return number(self.state.sysctls.get(conf("ipv4", link, name)))
+        return number(self.state.sysctls.get(conf("ipv6" if self.six else "ipv4", link, name)))
 
     def either(self, link: str, name: str) -> bool | None:
         """IN_DEV_ORCONF (include/linux/inetdevice.h): `all` or the link's own."""
@@ -113,9 +127,9 @@ class View:
 
     @cached_property
     def addresses(self) -> dict[str, tuple[Address, ...]]:
-        """IPv4 addresses of each link, in the kernel's order."""
+        """The family's addresses of each link, in the kernel's order."""
         return {
-            name: tuple(one for one in link.addresses if one.family == "ip")
+            name: tuple(one for one in link.addresses if one.family == self.family)
             for name, link in self.links.items()
         }
 
@@ -128,8 +142,9 @@ class View:
     @cached_property
     def rules(self) -> tuple[PolicyRule, ...]:
         """Policy rules in their order. None recorded means the kernel's own: without any nothing could be routed."""
-        rules = [rule for rule in self.state.policy_rules if rule.family == "ip"]
-        return tuple(sorted(rules, key=lambda rule: rule.preference)) if rules else DEFAULT_RULES
+        rules = [rule for rule in self.state.policy_rules if rule.family == self.family]
+        usual = DEFAULT_RULES6 if self.six else DEFAULT_RULES
+        return tuple(sorted(rules, key=lambda rule: rule.preference)) if rules else usual
 
     @cached_property
     def custom_rules(self) -> bool:
@@ -146,23 +161,25 @@ class View:
         # fib_frontend.c, inet_rtm_newroute(): a local route that somebody wrote himself.
         return custom or any(
             route.type == "local" and (route.table != "255" or route.protocol not in {"kernel", ""})
-            for route in self.state.routes
-            if route.family == "ip"
+            for route in self.routes
         )
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The family's routes."""
+        return tuple(route for route in self.state.routes if route.family == self.family)
 
     @cached_property
     def local_routes(self) -> tuple[Route, ...]:
         """The local table; where none was recorded, what the kernel makes of the addresses."""
-        recorded = tuple(
-            route for route in self.state.routes if route.family == "ip" and route.table == "255"
-        )
+        recorded = tuple(route for route in self.routes if route.table == "255")
         return recorded or tuple(self._derived())
 
     def _derived(self) -> list[Route]:
         return [
             Route(
-                family="ip", table="255", type="local", nexthops=(NextHop(link=name),),
-                prefix="127.0.0.0/8" if one.address.startswith("127.") else f"{one.address}/32",
+                family=self.family, table="255", type="local", nexthops=(NextHop(link=name),),
+                prefix="127.0.0.0/8" if one.address.startswith("127.") else f"{one.address}/{self.bits}",
             )
             for name, held in sorted(self.addresses.items())
             for one in held
