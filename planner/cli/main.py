@@ -8,7 +8,20 @@ from types import FrameType
 
 import typer
 
-from planner.cli import compare, diff, explain, plan, report, risks, show, snapshot, trace, verify
+from planner.cli import (
+    compare,
+    diff,
+    explain,
+    plan,
+    probes,
+    rehearse,
+    report,
+    risks,
+    show,
+    snapshot,
+    trace,
+    verify,
+)
 from planner.cli.arguments import arguments
 from planner.cli.output import note, silence
 from planner.errors import NetchangeError
@@ -32,9 +45,11 @@ app = typer.Typer(
 app.add_typer(snapshot.app, name="snapshot")
 app.command("show")(show.show)
 app.command("plan")(plan.plan)
+app.command("rehearse")(rehearse.rehearse)
 app.command("compare")(compare.compare)
 app.command("trace")(trace.trace)
 app.command("verify")(verify.verify)
+app.command("probes")(probes.probes)
 app.command("diff")(diff.diff)
 app.command("report")(report.report)
 app.command("explain")(explain.explain)

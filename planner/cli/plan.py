@@ -87,8 +87,8 @@ def plan(
     if out is not None:
         expect_directory(out)
     with progress("planning"):
-        snapshot, proposed = _inputs(files, before, kind, noflush=noflush)
-        assessment = _assess(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
+        snapshot, proposed = read_inputs(files, before, kind, noflush=noflush)
+        assessment = assessed(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
     if out is not None:
         write_plan(out, assessment, snapshot, proposed)
         note(f"wrote assessment.json, apply.sh, rollback.sh and the states before and after to {out}")
@@ -96,9 +96,10 @@ def plan(
     raise typer.Exit(_exit_code(assessment, gate, detailed=detailed, strict=strict))
 
 
-def _inputs(
+def read_inputs(
     files: list[Path], before: Path, kind: "Kind | None", *, noflush: bool
 ) -> "tuple[Snapshot, Snapshot | tuple[Fragment, ...]]":
+    """The present state, and what is proposed."""
     from planner.models.proposal import FragmentKind
 
     chosen: FragmentKind | None = FragmentKind(kind.value) if kind is not None else None
@@ -106,7 +107,7 @@ def _inputs(
     return load_state(before), proposed
 
 
-def _assess(
+def assessed(
     snapshot: "Snapshot",
     proposed: "Snapshot | tuple[Fragment, ...]",
     *,
@@ -114,6 +115,7 @@ def _assess(
     title: str,
     growth: float,
 ) -> "Assessment":
+    """The assessment of a proposal; `name` is the file of one that is a snapshot."""
     from planner.assess import assess, assess_snapshots
     from planner.models.snapshot import Snapshot
 

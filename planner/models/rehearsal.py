@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from planner.models.noun import Noun
 
+NAMED = 2
+"""Things that are named in a sentence; the rest is counted."""
+
 
 class Proof(StrEnum):
     """How a rehearsal ended."""
@@ -102,13 +105,20 @@ class Rehearsal(Noun):
     turns: tuple[Turn, ...] = ()
     trials: tuple[Trial, ...] = ()
     not_rehearsed: tuple[NotRehearsed, ...] = ()
+    unreached: int = 0
+    """Steps that were not come to, because one before them fails."""
     facts: int = 0
     """Facts of the node that were rebuilt and found equal."""
     seconds: float = 0.0
 
     @property
+    def failed(self) -> bool:
+        """Something was not as predicted, or did not come back."""
+        return self.proof in {Proof.MODEL_WRONG, Proof.NOT_UNDONE}
+
+    @property
     def sentence(self) -> str:
-        """`rehearsed: 7 of 7 steps, state equal after undo from each of them, not rehearsed: 2 sysctls`."""
+        """`rehearsed: 7 of 7 steps as predicted, state equal after undo from each of them, not rehearsed: 2 sysctls`."""
         if self.proof is Proof.NOT_RUN:
             return f"not rehearsed: {self.reason}"
         done = sum(turn.applied and not turn.unpredicted for turn in self.turns)
@@ -118,5 +128,16 @@ class Rehearsal(Noun):
             if back == len(self.turns)
             else f"state equal after undo from {back} of them"
         )
-        rest = f", not rehearsed: {len(self.not_rehearsed)}" if self.not_rehearsed else ""
-        return f"rehearsed: {done} of {len(self.turns)} steps as predicted, {undo}{rest}"
+        parts = [f"rehearsed: {done} of {len(self.turns) + self.unreached} steps as predicted", undo]
+        held = sum(trial.held for trial in self.trials)
+        if self.trials:
+            parts.append(f"{held} of {len(self.trials)} mishaps survived")
+        probes = [probe for turn in self.turns for probe in turn.probes]
+        if probes:
+            right = sum(probe.agrees for probe in probes)
+            parts.append(f"{right} of {len(probes)} packets as predicted")
+        if self.not_rehearsed:
+            named = ", ".join(one.what for one in self.not_rehearsed[:NAMED])
+            more = len(self.not_rehearsed) - NAMED
+            parts.append(f"not rehearsed: {named}" + (f" and {more} more" if more > 0 else ""))
+        return ", ".join(parts)

@@ -59,6 +59,7 @@ def rehearse(
             turns=tuple(seen.turns),
             trials=trials,
             not_rehearsed=not_rehearsed,
+            unreached=len(plan.steps) - len(seen.turns),
             facts=sum(name not in differing for name in facts(node)),
             seconds=round(monotonic() - began, 1),
         )
