@@ -1,25 +1,90 @@
 """Which packets an outlook treats differently, with witnesses that people of this cluster recognise."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
+from planner.dataplane.symbolic.chains import Budget
 from planner.dataplane.symbolic.compare import Hint, compare
+from planner.dataplane.symbolic.scope import SCOPE
 from planner.models.cluster import Cluster
-from planner.models.comparison import Comparison
+from planner.models.comparison import Comparison, NodeComparison
 from planner.models.horizon import Horizon
+from planner.models.node import NodeState
 from planner.models.proposal import Outlook
 from planner.models.topology import Topology
+from planner.packet_walks import walked
 from planner.topology.derive import derive_topology
+from planner.topology.traffic import near_of, parts_of
 
 OUTSIDE = "198.51.100.0/24"
 """Documentation addresses (RFC 5737), for somebody outside whose address is nobody's."""
 DNS, TCP, UDP, HTTPS, SSH = 53, 6, 17, 443, 22
+VISITS_A_SECOND = 16_000
+"""Rules that a comparison looks at in a second, as measured; a budget is counted in rules, so that equal input gives equal answers."""
+
+Sides = tuple[NodeState, NodeState]
+
+
+@dataclass(slots=True)
+class PacketChanges:
+    """The comparisons of one outlook, each made when it is asked for, and equal ones once."""
+
+    outlook: Outlook
+    topology: Topology
+    """Of the node before the change."""
+    cluster: Cluster | None = None
+    seconds: float = 30.0
+    """About so long may one comparison take."""
+    _made: list[tuple[Sides, Comparison]] = field(default_factory=list)
+
+    def at(self, horizon: Horizon) -> Comparison:
+        """How the states of one horizon differ."""
+        sides = self.outlook.before[horizon], self.outlook.after[horizon]
+        for known, comparison in self._made:
+            if _decides(known[0]) == _decides(sides[0]) and _decides(known[1]) == _decides(sides[1]):
+                return comparison
+        comparison = self._compared(*sides)
+        self._made.append((sides, comparison))
+        return comparison
+
+    def told(self) -> Iterator[NodeComparison]:
+        """At once, and at each later horizon that has something of its own."""
+        seen: list[Comparison] = []
+        for horizon in Horizon:
+            comparison = self.at(horizon)
+            if not any(comparison is one for one in seen):
+                seen.append(comparison)
+                yield NodeComparison(node=self.outlook.node, horizon=horizon, comparison=comparison)
+
+    def _compared(self, before: NodeState, after: NodeState) -> Comparison:
+        if _decides(before) == _decides(after):
+            return Comparison(scope=SCOPE)
+        found = compare(
+            before,
+            after,
+            hints=tuple(hints_of(self.topology)),
+            parts=parts_of(before, self.topology, self.cluster),
+            near=near_of(before, self.topology),
+            budget=Budget(int(self.seconds * VISITS_A_SECOND)),
+        )
+        return found.model_copy(
+            update={"classes": tuple(walked(before, after, one) for one in found.classes)}
+        )
 
 
 def packet_changes(outlook: Outlook, cluster: Cluster | None = None) -> Comparison:
     """The comparison at once; what of the proposal was not understood makes it incomplete."""
-    before, after = outlook.before[Horizon.NOW], outlook.after[Horizon.NOW]
-    found = compare(before, after, hints=tuple(hints_of(derive_topology(before, cluster))))
+    topology = derive_topology(outlook.before[Horizon.NOW], cluster)
+    found = PacketChanges(outlook, topology, cluster).at(Horizon.NOW)
     return found.model_copy(update={"unknown": (*found.unknown, *(str(gap) for gap in outlook.gaps))})
+
+
+def _decides(state: NodeState) -> tuple[object, ...]:
+    """What of a state can decide about a packet."""
+    return (
+        state.rulesets, state.native, state.ipsets, state.routes, state.policy_rules, state.nexthop_objects,
+        state.links, state.sysctls,
+    )  # fmt: skip
 
 
 def hints_of(topology: Topology) -> Iterator[Hint]:

@@ -115,6 +115,8 @@ class Loss(Noun):
     """Share of its usual packets that is lost for every draw."""
     possible: float
     """Share that is lost for some draw."""
+    everything: bool = False
+    """Not one of its usual packets of some kind is left."""
 
 
 class Comparison(Noun):

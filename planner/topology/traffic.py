@@ -1,9 +1,6 @@
 """What a node's packets are, as they enter it: the traffic classes as ordered parts, and what of them really occurs."""
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from ipaddress import ip_network
 
 from planner.models.cluster import Cluster
@@ -11,10 +8,10 @@ from planner.models.node import NodeState
 from planner.models.topology import Overlay, PodAttachment, Topology
 from planner.models.traffic import PacketBox, TrafficClass, TrafficPart
 from planner.topology.prefixes import Network, merged, network, networks
+from planner.topology.world import TCP, UDP, World, pairs
 
-TCP, UDP, SCTP, IPIP = 6, 17, 132, 4
-NUMBERS = {"tcp": TCP, "udp": UDP, "sctp": SCTP}
-SSH, KUBELET, DNS, BGP = 22, 10250, 53, 179
+IPIP = 4
+KUBELET, DNS, BGP = 10250, 53, 179
 API_PORTS = ((443, 443), (6443, 6443), (8443, 8443), (16443, 16443))
 """Of kubeadm, of most others and of managed ones, of minikube and k0s, of MicroK8s."""
 PRIVATE = (
@@ -22,9 +19,6 @@ PRIVATE = (
     "fc00::/7", "fe80::/10", "::1/128",
 )  # fmt: skip
 """Nobody on the Internet has one of them (RFC 1918, 6598, 3927, 4193, 4291)."""
-SEEN = 512
-"""Services that stand for all of them."""
-SERVED = re.compile(r"-d ([0-9a-f.:]+)/(?:32|128) -p (tcp|udp|sctp) .*--dport (\d+) .*-j KUBE-S")
 ANSWERS = ("ESTABLISHED", "RELATED")
 KNOWN = ("NEW", *ANSWERS)
 
@@ -42,149 +36,16 @@ def parts_of(state: NodeState, topology: Topology, cluster: Cluster | None) -> t
 
 def near_of(state: NodeState, topology: Topology) -> tuple[PacketBox, ...]:
     """Whose new connections do not come from outside: private addresses, the cluster's, and the node's own networks."""
-    held = [a.prefix for link in state.links for a in link.addresses]
-    mine = (*topology.pod_ranges, *topology.node_pod_ranges, *topology.service_ranges, *held)
     inner = tuple(link.name for link in state.links if link.name not in topology.uplinks)
-    boxes = [PacketBox(source=(*PRIVATE, *merged(networks(mine))))]
-    return (*boxes, PacketBox(links=inner)) if inner and topology.uplinks else tuple(boxes)
+    boxes = (PacketBox(source=_near(World(state, topology, None))),)
+    return (*boxes, PacketBox(links=inner)) if inner and topology.uplinks else boxes
 
 
-@dataclass(frozen=True)
-class World:
-    """What is asked of the node again and again."""
-
-    state: NodeState
-    topology: Topology
-    cluster: Cluster | None
-
-    @cached_property
-    def inner(self) -> tuple[str, ...]:
-        """Links that pods' packets come by."""
-        return (*self.topology.bridges, *self.topology.pod_links)
-
-    @cached_property
-    def outer(self) -> tuple[str, ...]:
-        """The others, without lo."""
-        away = {*self.inner, "lo"}
-        return tuple(link.name for link in self.state.links if link.name not in away)
-
-    @cached_property
-    def own(self) -> tuple[str, ...]:
-        """The node's addresses."""
-        return tuple(
-            f"{a.address}/{128 if a.family == 'ip6' else 32}"
-            for link in self.state.links
-            for a in link.addresses
-            if link.name != "lo"
-        )
-
-    @cached_property
-    def entered(self) -> tuple[str, ...]:
-        """Addresses that outsiders ask for."""
-        mine = tuple(
-            f"{a.address}/{128 if a.family == 'ip6' else 32}"
-            for link in self.state.links
-            for a in link.addresses
-            if link.name in self.topology.uplinks
-        )
-        return mine or self.own
-
-    @cached_property
-    def pods(self) -> tuple[str, ...]:
-        """Where this node's pods have their addresses: its ranges, and routes by pods' links."""
-        links = set(self.inner)
-        routed = [
-            route.prefix
-            for route in self.state.routes
-            if not route.is_default and any(hop.link in links and not hop.via for hop in route.nexthops)
-        ]
-        return merged(networks((*self.topology.node_pod_ranges, *routed)))
-
-    @cached_property
-    def real_pods(self) -> tuple[str, ...]:
-        """Addresses of pods on this node, where they are known; else all they may have."""
-        pods = self.cluster.pods if self.cluster is not None else ()
-        there = {
-            f"{address}/{128 if ':' in address else 32}"
-            for pod in pods
-            if pod.node == self.state.name and not pod.host_network and pod.phase in {"Running", "Pending"}
-            for address in pod.addresses
-        }
-        return tuple(sorted(there)) or self.pods
-
-    @cached_property
-    def other_pods(self) -> tuple[str, ...]:
-        """Where the cluster's pods have their addresses, and what is routed into the overlay."""
-        tunnels = set(self.topology.overlay_links)
-        routed = [
-            route.prefix
-            for route in self.state.routes
-            if not route.is_default and any(hop.link in tunnels for hop in route.nexthops)
-        ]
-        return merged(networks((*self.topology.pod_ranges, *routed)))
-
-    @cached_property
-    def api(self) -> tuple[str, ...]:
-        """API servers' addresses."""
-        hosts = (
-            server if server.count(":") > 1 else server.split(":")[0] for server in self.topology.api_servers
-        )
-        return tuple(str(net) for host in hosts if (net := network(host.strip("[]"))) is not None)
-
-    @cached_property
-    def services(self) -> tuple[str, ...]:
-        """Prefixes of Services."""
-        held = [ip for service in self.cluster.services for ip in service.cluster_ips] if self.cluster else []
-        return merged(networks((*self.topology.service_ranges, *held)))
-
-    @cached_property
-    def dns(self) -> tuple[str, ...]:
-        """Addresses that pods ask for names."""
-        return merged(networks(self.topology.dns_service))
-
-    @cached_property
-    def listeners(self) -> tuple[tuple[int, int], ...]:
-        """Protocol and port of programs that others can reach."""
-        return tuple(
-            sorted(
-                {
-                    (NUMBERS[one.protocol[:3]], one.port)
-                    for one in self.state.volatile.listeners
-                    if one.protocol[:3] in NUMBERS
-                    and not one.address.startswith("127.")
-                    and one.address != "::1"
-                }
-            )
-        )
-
-    @cached_property
-    def ssh(self) -> tuple[tuple[int, int], ...]:
-        """Ports of sshd."""
-        found = {one.port for one in self.state.volatile.listeners if "sshd" in one.process}
-        return pairs(found or {SSH})
-
-    @cached_property
-    def serves_api(self) -> bool:
-        """Whether an API server runs here."""
-        return bool(set(self.api) & set(self.own)) or (TCP, 6443) in self.listeners
-
-    @cached_property
-    def served(self) -> tuple[PacketBox, ...]:
-        """Services that have somebody behind them, by address, protocol and port; as many as stand for all."""
-        found: dict[tuple[str, int, int], None] = {}
-        for service in self.cluster.services if self.cluster is not None else ():
-            if any(endpoint.ready for endpoint in service.endpoints):
-                for address in service.cluster_ips:
-                    for port in service.ports:
-                        if network(address) is not None and port.protocol.lower() in NUMBERS:
-                            found[address, NUMBERS[port.protocol.lower()], port.port] = None
-        if not found:
-            found = dict.fromkeys(_from_rules(self.state))
-        chosen = sorted(found)[:SEEN]
-        return tuple(
-            PacketBox(destination=(address,), protocols=(protocol,), destination_ports=((port, port),))
-            for address, protocol, port in chosen
-        )
+def _near(world: World) -> tuple[str, ...]:
+    held = [a.prefix for link in world.state.links for a in link.addresses]
+    told = world.topology
+    mine = (*told.pod_ranges, *told.node_pod_ranges, *told.service_ranges, *held)
+    return (*PRIVATE, *merged(networks(mine)))
 
 
 def _implausible(world: World) -> Iterator[PacketBox]:
@@ -214,6 +75,8 @@ def _implausible(world: World) -> Iterator[PacketBox]:
     if tunnels and world.other_pods:
         # What comes out of a tunnel is of pods and of the nodes' ends of it.
         yield from (PacketBox(links=tunnels, source=(prefix,)) for prefix in _beyond(world.other_pods))
+        outer = tuple(name for name in world.outer if name not in tunnels)
+        yield from (PacketBox(links=outer, source=(prefix,)) for prefix in world.other_pods if outer)
 
 
 def _beyond(prefixes: tuple[str, ...]) -> Iterator[str]:
@@ -231,20 +94,6 @@ def _beyond(prefixes: tuple[str, ...]) -> Iterator[str]:
                 kept.append(net)
         rest = kept
     yield from sorted(str(net) for net in rest)
-
-
-def pairs(ports: Iterable[int]) -> tuple[tuple[int, int], ...]:
-    """Ports as intervals."""
-    return tuple((port, port) for port in sorted(ports))
-
-
-def _from_rules(state: NodeState) -> Iterator[tuple[str, int, int]]:
-    for rules in state.rulesets:
-        nat = rules.tables.get("nat")
-        for text in (nat.chains.get("KUBE-SERVICES", ()) if nat is not None else ())[: 4 * SEEN]:
-            found = SERVED.match(text)
-            if found is not None:
-                yield found[1], NUMBERS[found[2]], int(found[3])
 
 
 def _tunnels(world: World) -> tuple[PacketBox, ...]:
@@ -349,7 +198,7 @@ def _from_pods(world: World) -> Iterator[TrafficPart]:
             boxes=boxes(mine, destination=world.services),
             used=_with(world.served, links=world.inner, source=world.real_pods),
         )  # fmt: skip
-    yield from _entries(world, mine, " for pods")
+    yield from _entries(world, mine, "pods' ")
     yield TrafficPart(
         name="probe-answers", words="pods' answers to health probes", traffic=TrafficClass.KUBELET_PROBES,
         boxes=boxes(mine, destination=world.own, states=ANSWERS),
@@ -382,23 +231,14 @@ def _from_pods(world: World) -> Iterator[TrafficPart]:
 def _entries(world: World, like: PacketBox, who: str = "") -> Iterator[TrafficPart]:
     """NodePorts and host ports, asked for at the node's own addresses."""
     for name, words, ports, traffic in (
-        (
-            "nodeports",
-            "connections to NodePorts",
-            world.topology.node_ports,
-            TrafficClass.EXTERNAL_TO_NODEPORT_LB,
-        ),
-        ("hostports", "connections to host ports", world.topology.host_ports, TrafficClass.HOSTPORT),
+        ("nodeports", "connections to NodePorts", world.node_ports, TrafficClass.EXTERNAL_TO_NODEPORT_LB),
+        ("hostports", "connections to host ports", world.host_ports, TrafficClass.HOSTPORT),
     ):
         if ports:
-            asked: dict[str, object] = {
-                "protocols": tuple(NUMBERS.values()),
-                "destination_ports": pairs(ports),
-            }
             yield TrafficPart(
-                name=name + who.replace(" ", "-"), words=words if not who else f"pods' {words}", traffic=traffic,
-                served=True, boxes=(like.model_copy(update={"destination": world.own, **asked}),),
-                used=(like.model_copy(update={"destination": world.entered, **asked, "protocols": (TCP,)}),),
+                name=f"{name}-for-pods" if who else name, words=f"{who}{words}", traffic=traffic, served=True,
+                boxes=_with(ports, links=like.links, source=like.source, destination=world.own),
+                used=_with(ports, links=like.links, source=like.source, destination=world.entered),
             )  # fmt: skip
 
 
@@ -407,7 +247,7 @@ def _arriving(world: World) -> Iterator[TrafficPart]:
     links = world.outer
     if not links:
         return
-    here = PacketBox(links=links, destination=world.own)
+    here = PacketBox(links=world.beside or links, destination=world.own)
 
     def boxes(like: PacketBox, **more: object) -> tuple[PacketBox, ...]:
         return (like.model_copy(update=more),)
@@ -417,7 +257,7 @@ def _arriving(world: World) -> Iterator[TrafficPart]:
         yield TrafficPart(
             name="overlay-in", words="the overlay's packets from other nodes",
             traffic=TrafficClass.POD_TO_POD_CROSS_NODE,
-            boxes=_with(tunnels, links=links, destination=world.own),
+            boxes=_with(tunnels, links=here.links, source=world.peers, destination=world.own),
         )  # fmt: skip
     if _peered(world):
         yield TrafficPart(
@@ -428,6 +268,10 @@ def _arriving(world: World) -> Iterator[TrafficPart]:
     yield from _entries(world, here)
     yield TrafficPart(
         name="ssh", words="ssh connections", traffic=TrafficClass.NODE_MANAGEMENT,
+        boxes=boxes(here, protocols=(TCP,), destination_ports=world.ssh, source=_near(world)),
+    )  # fmt: skip
+    yield TrafficPart(
+        name="ssh-from-outside", words="ssh connections from public addresses",
         boxes=boxes(here, protocols=(TCP,), destination_ports=world.ssh),
     )  # fmt: skip
     yield TrafficPart(

@@ -99,14 +99,17 @@ class Partition:
         for cell in self.cells:
             gone = lost & cell.packets
             if gone.satisfiable():
-                shares = [self._shares(gone, usual) for usual in self._usual(cell)]
+                usual = self._usual(cell)
+                shares = [self._shares(gone, those) for those in usual]
                 certain, possible = max(shares, default=(0.0, 0.0))
+                left = [those & ~gone for those in usual if (those & gone).satisfiable()]
                 found.append(
                     Loss(
                         part=cell.part.name,
                         traffic=cell.part.traffic,
                         certain=certain,
-                        possible=max(possible, *(share[1] for share in shares)) if shares else 0.0,
+                        possible=max([possible, *(share[1] for share in shares)]),
+                        everything=any(not rest.satisfiable() for rest in left),
                     )
                 )
         return tuple(found)
