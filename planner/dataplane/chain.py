@@ -97,7 +97,7 @@ def _run_chain(
         )
     if depth > DEEPEST:
         return _doubt(walk, f"chain {name} of {table.name} is {DEEPEST} jumps deep", (table.name, name))
-    for position, text in chain.candidates(walk.packet.destination):
+    for position, text in chain.candidates(walk.packet.destination, walk.packet.destination_port):
         rule = _ready(text, table.family)
         place = Place(table, name, position, text, station, next_hop)
         if not _met(walk, rule, place):

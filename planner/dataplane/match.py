@@ -93,6 +93,8 @@ def holds(condition: Condition, packet: Packet, view: View) -> bool | None:
             return True if hits >= of else False if hits <= 0 else None
         case Opaque(text=text) if text.startswith(rpfilter.NAME):
             return rpfilter.meets_rpfilter(text, packet, view)
+        case Opaque(text=text) if text.startswith("-m recent --set "):
+            return True  # It remembers the address, and matches (net/netfilter/xt_recent.c, recent_mt).
         case Opaque():
             return None
         case _:

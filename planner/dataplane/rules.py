@@ -33,6 +33,10 @@ from planner.netfilter.lower import lower_text
 LARGE = 32
 """A chain with more rules is indexed."""
 ONE_DESTINATION = re.compile(r"^(?:(?:! )?-s \S+ )?-d ([0-9a-fA-F.:]+)/(32|128)(?= |$)")
+ONE_PORT = re.compile(
+    r'^-p (tcp|udp) (?:-m comment --comment (?:"(?:[^"\\]|\\.)*"|[^" ]+) )?-m \1 --dport (\d+)(?= |$)'
+)
+"""Anchored, because a comment may hold anything."""
 TRACKED = re.compile(
     r"-m (?:conntrack|state|connmark|connlabel|connbytes|connlimit|helper|cluster)\b"
     r"|-j (?:SNAT|DNAT|MASQUERADE|REDIRECT|NETMAP|CONNMARK|CT|CONNSECMARK|SYNPROXY|CLUSTERIP)\b"
@@ -51,27 +55,62 @@ class Chain:
 
     def __init__(self, rules: tuple[str, ...]) -> None:
         self.rules = rules
-        self._by_destination: dict[int, list[Rule]] | None = None
+        self._addresses: dict[int, list[Rule]] | None = None
+        self._ports: dict[int, list[Rule]] | None = None
         self._others: list[Rule] = []
 
-    def candidates(self, destination: int) -> Iterator[Rule]:
-        """The rules, in order, without those that ask for another single destination."""
+    def candidates(self, destination: int, port: int | None) -> Iterator[Rule]:
+        """The rules, in order, without those that ask for another single destination, or for another port."""
         if len(self.rules) <= LARGE:
             return enumerate(self.rules, 1)
-        if self._by_destination is None:
-            self._by_destination = self._index()
-        mine = self._by_destination.get(destination)
-        return merge(self._others, mine) if mine else iter(self._others)
+        if self._addresses is None or self._ports is None:
+            self._addresses, self._ports = self._index()
+        if port is None:
+            return enumerate(self.rules, 1)
+        mine = [found for found in (self._addresses.get(destination), self._ports.get(port)) if found]
+        return merge(self._others, *mine) if mine else iter(self._others)
 
-    def _index(self) -> dict[int, list[Rule]]:
-        found: dict[int, list[Rule]] = {}
+    def _index(self) -> tuple[dict[int, list[Rule]], dict[int, list[Rule]]]:
+        addresses: dict[int, list[Rule]] = {}
+        ports: dict[int, list[Rule]] = {}
         for place, text in enumerate(self.rules, 1):
             single = ONE_DESTINATION.match(text)
             if single and (single.group(2) == "128") == (":" in single.group(1)):
-                found.setdefault(int(ip_address(single.group(1))), []).append((place, text))
+                addresses.setdefault(_number(single.group(1)), []).append((place, text))
+            elif (asked := ONE_PORT.match(text)) is not None:
+                ports.setdefault(int(asked.group(2)), []).append((place, text))
             else:
                 self._others.append((place, text))
-        return found
+        return addresses, ports
+
+
+def _number(address: str) -> int:
+    """An address of a canonical rule; far faster than ipaddress for tens of thousands."""
+    if ":" in address:
+        return int(ip_address(address))
+    value = 0
+    for part in address.split("."):
+        value = value << 8 | int(part)
+    return value
+
+
+class _SameRules:
+    """The rules of a chain by identity: states share what does not differ."""
+
+    def __init__(self, rules: tuple[str, ...]) -> None:
+        self.rules = rules
+
+    def __hash__(self) -> int:
+        return id(self.rules)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _SameRules) and other.rules is self.rules
+
+
+@lru_cache(maxsize=64)
+def _large(same: _SameRules) -> Chain:
+    """The index of a large chain is made once, however many states have it."""
+    return Chain(same.rules)
 
 
 class RuleTable:
@@ -90,7 +129,8 @@ class RuleTable:
         if name not in self._chains:
             if name not in self._texts:
                 return None
-            self._chains[name] = Chain(self._texts[name])
+            rules = self._texts[name]
+            self._chains[name] = _large(_SameRules(rules)) if len(rules) > LARGE else Chain(rules)
         return self._chains[name]
 
     def is_idle(self, base: str) -> bool:
