@@ -63,14 +63,15 @@ def _gone(view: View, entry: Entry) -> str:
 
 def _followed(view: View, path: Path, opened: Trace) -> Iterator[One]:
     """The ways that begin with this trace of the opening packet."""
-    failed = _failed(view, path, opened)
-    if failed is not None:
-        yield failed
+    if opened.disposition is Disposition.UNKNOWN:
+        ways = [way for one in opened.alternatives for way in _followed(view, path, one)]
+        yield _whichever(ways) or One(Holding.UNKNOWN, (opened,), opened.reason)
         return
-    if not path.answered:
-        yield One(Holding.HOLDS, (opened,))
+    reason = _lost(opened) or _astray(path, opened)
+    if reason:
+        yield One(Holding.BROKEN, (opened,), reason)
         return
-    answer = answer_to(view, path.flow, opened)
+    answer = answer_to(view, path.flow, opened) if path.answered else None
     if answer is None:
         yield One(Holding.HOLDS, (opened,))
         return
@@ -82,17 +83,11 @@ def _followed(view: View, path: Path, opened: Trace) -> Iterator[One]:
         yield _came_back(view, path, opened, back)
 
 
-def _failed(view: View, path: Path, opened: Trace) -> One | None:
-    """What is wrong with the opening packet's end; None when it arrives."""
-    if opened.disposition is Disposition.UNKNOWN:
-        ends = [_failed(view, path, other) for other in opened.alternatives]
-        if ends and None not in ends:
-            lost = next((end for end in ends if end is not None and end.holding is Holding.BROKEN), None)
-            if lost is not None and all(end is not None and end.holding is Holding.BROKEN for end in ends):
-                return lost
-        return One(Holding.UNKNOWN, (opened,), opened.reason)
-    reason = _lost(opened) or _astray(path, opened)
-    return One(Holding.BROKEN, (opened,), reason) if reason else None
+def _whichever(ways: list[One]) -> One | None:
+    """What is the same whatever the answer to what is not known; None when it is not."""
+    if ways and len({way.holding for way in ways}) == 1 and ways[0].holding is not Holding.UNKNOWN:
+        return ways[0]
+    return None
 
 
 def _lost(found: Trace) -> str:
@@ -128,10 +123,8 @@ def _astray(path: Path, found: Trace) -> str:
 def _came_back(view: View, path: Path, opened: Trace, back: Trace) -> One:
     traces = (opened, back)
     if back.disposition is Disposition.UNKNOWN:
-        ends = [_came_back(view, path, opened, other) for other in back.alternatives]
-        if ends and all(end.holding is Holding.BROKEN for end in ends):
-            return ends[0]
-        return One(Holding.UNKNOWN, traces, back.reason, answering=True)
+        ways = [_came_back(view, path, opened, other) for other in back.alternatives]
+        return _whichever(ways) or One(Holding.UNKNOWN, traces, back.reason, answering=True)
     reason = _lost(back) or _back_astray(view, path, back)
     if reason:
         return One(Holding.BROKEN, traces, reason, answering=True)
