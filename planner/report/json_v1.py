@@ -8,6 +8,7 @@ from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.models.source import Source
+from planner.report.rehearsal import RehearsalV1, published
 from planner.report.words import command_line, describe
 
 LevelWord = Literal["none", "low", "medium", "high", "critical"]
@@ -114,6 +115,7 @@ class ReportV1(_Form):
     gaps: tuple[GapV1, ...]
     steps: tuple[StepV1, ...]
     not_undoable: tuple[str, ...]
+    rehearsals: tuple[RehearsalV1, ...] = ()
 
 
 ONSETS: tuple[OnsetWord, ...] = ("now", "new-pods", "service-restart", "reboot")
@@ -153,6 +155,7 @@ def report(assessment: Assessment) -> ReportV1:
         not_undoable=tuple(
             f"{residue.what}: {residue.reason}" for plan in assessment.plans for residue in plan.not_undoable
         ),
+        rehearsals=tuple(map(published, assessment.rehearsals)),
     )
 
 

@@ -7,6 +7,7 @@ from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.report.escape import code, fence, html, markdown, remark
+from planner.report.rehearsal import markdown_lines
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
 
@@ -68,6 +69,10 @@ def _blocks(page: View) -> Iterable[str]:
             yield _folded(
                 f"Plan and rollback for {plan.node} ({count(len(plan.steps), 'step')})", _plan(plan)
             )
+    for rehearsal in page.rehearsals:
+        yield _folded(
+            f"Rehearsal of {rehearsal.node}: {rehearsal.proof.value}", "\n".join(markdown_lines(rehearsal))
+        )
     yield from _listed("What an undo does not bring back", page.residue)
     yield from _listed("Looked at, nothing found", page.quiet)
     yield from _listed("Already so before this change", page.preexisting)

@@ -18,7 +18,7 @@ VERDICTS = {
     Proof.PROVEN_EXCEPT: "PROVEN, except for what could not be rehearsed",
     Proof.MODEL_WRONG: "THE PREDICTION WAS WRONG",
     Proof.NOT_UNDONE: "THE WAY BACK DOES NOT LEAD BACK",
-    Proof.NOT_RUN: "NOT REHEARSED",
+    Proof.NOT_RUN: "not rehearsed",
 }
 
 
@@ -116,6 +116,16 @@ def published(rehearsal: Rehearsal) -> RehearsalV1:
 
 def _published(differences: tuple[Difference, ...]) -> tuple[DifferenceV1, ...]:
     return tuple(DifferenceV1(what=one.what, wanted=one.wanted, found=one.found) for one in differences)
+
+
+def in_short(rehearsals: tuple[Rehearsal, ...]) -> str:
+    """One line for all nodes: the worst is told."""
+    if not rehearsals:
+        return "not rehearsed"
+    order = (Proof.MODEL_WRONG, Proof.NOT_UNDONE, Proof.NOT_RUN, Proof.PROVEN_EXCEPT, Proof.PROVEN)
+    worst = min(rehearsals, key=lambda one: order.index(one.proof))
+    told = f"{VERDICTS[worst.proof]}: {worst.sentence.removeprefix('not rehearsed: ')}"
+    return told if len(rehearsals) == 1 else f"{told} ({worst.node}, the worst of {len(rehearsals)} nodes)"
 
 
 def describe_rehearsals(rehearsals: tuple[Rehearsal, ...], *, width: int = 80, full: bool = False) -> str:

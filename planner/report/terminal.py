@@ -11,6 +11,7 @@ from planner.models.finding import Level
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command, FileWrite
 from planner.report.escape import visible
+from planner.report.rehearsal import terminal_lines
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
 
@@ -76,6 +77,11 @@ class _Page:
             self.plan(plan)
         for residue in page.residue if self.full else page.residue[:SHOWN_RESIDUE]:
             self.line(f"- an undo does not bring back {residue}", indent=2, hang=2)
+        if page.rehearsals:
+            self.section("Rehearsal")
+        for rehearsal in page.rehearsals:
+            for line in terminal_lines(rehearsal, self.console.width - 2, full=self.full):
+                self.console.print(Padding(Text(line), (0, 0, 0, 2)))
         self.listed("Already so before this change", page.preexisting)
         self.listed("Drift: running and persisted values differ before this change", page.drift)
         self.listed("Not read or not modelled", tuple(str(gap) for gap in page.gaps))

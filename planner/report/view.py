@@ -9,7 +9,9 @@ from planner.models.change import Cause, Change, DocumentChange, FileChange, Sys
 from planner.models.finding import Confidence, Level
 from planner.models.horizon import Horizon
 from planner.models.plan import Plan
+from planner.models.rehearsal import Rehearsal
 from planner.models.source import WOULD_FAIL, Gap, Source
+from planner.report.rehearsal import in_short
 from planner.report.words import count, describe
 from planner.sysctls.names import link_key
 
@@ -84,6 +86,7 @@ class View:
     """Commands that the node would refuse, with place and reason; not among the gaps."""
     gaps: tuple[Gap, ...]
     plans: tuple[Plan, ...]
+    rehearsals: tuple[Rehearsal, ...]
     residue: tuple[str, ...]
     """What an undo does not bring back, things with the same reason in one sentence."""
     netchange: str
@@ -111,6 +114,7 @@ def view(assessment: Assessment) -> View:
         fails=tuple(_failing(gap) for gap in _fails(assessment)),
         gaps=_unread(assessment),
         plans=assessment.plans,
+        rehearsals=assessment.rehearsals,
         residue=_residue(assessment.plans),
         netchange=assessment.netchange,
     )
@@ -229,7 +233,7 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
             if steps
             else "nothing to undo",
         ),
-        ("Rehearsed", "not rehearsed"),
+        ("Rehearsed", in_short(assessment.rehearsals)),
     ]
     if failing:
         places = ", ".join(failing[:3]) + (f" and {len(failing) - 3} more" if len(failing) > 3 else "")
