@@ -51,7 +51,7 @@ def verify(
     pairs = _pairs(before, seen, node, found)
     expected = {one.name: one for one in predicted.nodes}
     with progress("comparing"):
-        results = [compared(old, expected[old.name], new) for old, new in pairs]
+        results = [compared(old, expected[old.name], new, cluster=before.cluster) for old, new in pairs]
     if as_json:
         print_text("".join(f"{one.model_dump_json()}\n" for one in results))
     else:

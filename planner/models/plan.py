@@ -69,11 +69,18 @@ class Step(Noun):
 
 
 class Probe(Noun):
-    """A runnable check of a traffic path, before and after."""
+    """A runnable check of a traffic path that works before the change."""
 
     about: str
     argv: tuple[str, ...]
     expect: str
+    """A sentence about its result after the change."""
+    where: str = ""
+    """`on worker-1`, `where kubectl works`, `on the machine that has the address 10.0.0.10`."""
+    path: str = ""
+    """Name of the `Path` that it checks; empty where it is none of the invariants'."""
+    after: str = ""
+    """`works`, `fails` or `not known`, by the model."""
 
 
 class Plan(Noun):

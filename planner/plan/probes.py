@@ -1,11 +1,13 @@
-"""Runnable checks of the paths that people notice first, from what the snapshot knows."""
+"""Runnable checks of the paths that must stay open: those that work before the change, with what to expect after it."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 
-from planner.models.cluster import Cluster, Service
+from planner.invariants.check import kept
+from planner.invariants.ground import OUTSIDE
+from planner.models.cluster import Cluster, Pod
+from planner.models.flow import Flow
 from planner.models.horizon import Horizon
-from planner.models.link import Address, Link
+from planner.models.invariant import Holding, Kept, Walked
 from planner.models.node import NodeState
 from planner.models.plan import Probe
 from planner.models.proposal import Outlook
@@ -13,169 +15,98 @@ from planner.models.topology import Topology
 
 WAIT = "3"
 """Seconds: a path that needs longer is broken for people."""
+DNS, TCP, UDP = 53, 6, 17
+PING = frozenset({1, 58})
+OUTSIDE_NAME = "example.com"
+NAME = "kubernetes.default.svc.cluster.local"
+MEANT = {
+    Holding.HOLDS: "works",
+    Holding.BROKEN: "fails",
+    Holding.UNKNOWN: "not known",
+}
 
 
 def probes(outlook: Outlook, topology: Topology | None, cluster: Cluster | None) -> tuple[Probe, ...]:
-    """The same commands before, between and after: what passes before must pass after."""
+    """The same commands before and after. A path that is broken already proves nothing and is left out."""
     state = outlook.before[Horizon.NOW]
-    return tuple(
-        dict.fromkeys(
-            (
-                *_gateways(state),
-                *_dns(topology, cluster),
-                *_api_servers(topology, cluster),
-                *_other_nodes(outlook.node, topology, cluster),
-                *_node_ports(state, topology, cluster),
-                *_from_a_pod(outlook.node, topology, cluster),
-            )
-        )
+    found = [*_gateways(state, outlook.after[Horizon.NOW])]
+    if topology is not None:
+        pods = {address: pod for pod in (cluster.pods if cluster else ()) for address in pod.addresses}
+        for one in kept(outlook, topology, cluster):
+            if one.horizon is Horizon.NOW and one.step is None and one.before.holding is Holding.HOLDS:
+                found += _probe(one, pods)
+    return tuple(dict.fromkeys(found))
+
+
+def _probe(one: Kept, pods: dict[str, Pod]) -> Iterator[Probe]:
+    """Nothing for what no command can send: packets of a connection that is open already, an overlay's own."""
+    flow = one.path.flow
+    command = _command(flow)
+    if not command or flow.state != "NEW":
+        return
+    where, prefix = _where(one, pods)
+    yield Probe(
+        about=one.path.words,
+        argv=(*prefix, *command),
+        expect=expected(one.after),
+        where=where,
+        path=one.path.name,
+        after=MEANT[one.after.holding],
     )
 
 
-def _gateways(state: NodeState) -> Iterator[Probe]:
+def expected(after: Walked) -> str:
+    """A sentence about the result after the change."""
+    match after.holding:
+        case Holding.HOLDS:
+            return "exit status 0, as before"
+        case Holding.BROKEN:
+            return f"it fails: {after.reason}"
+        case _:
+            return f"not known: {after.reason}"
+
+
+def _command(flow: Flow) -> tuple[str, ...]:
+    # The model's somebody outside is an address; whoever checks asks a name that anybody may ask (RFC 2606).
+    there = OUTSIDE_NAME if flow.destination in OUTSIDE.values() else flow.destination
+    if flow.protocol == TCP:
+        return ("nc", "-z", "-w", WAIT, there, str(flow.destination_port))
+    if flow.protocol == UDP and flow.destination_port == DNS:
+        return ("nslookup", f"-timeout={WAIT}", NAME, there)
+    if flow.protocol in PING:
+        return ("ping", "-c", "1", "-W", WAIT, there)
+    return ()
+
+
+def _where(one: Kept, pods: dict[str, Pod]) -> tuple[str, tuple[str, ...]]:
+    """Whose command it is, and what runs it there."""
+    flow = one.path.flow
+    if not flow.entry.link:
+        return f"on {one.node}", ()
+    pod = pods.get(flow.source)
+    if pod is not None and not pod.host_network:
+        return "where kubectl works", ("kubectl", "exec", "-n", pod.namespace, pod.name, "--")
+    if flow.source in OUTSIDE.values():
+        return "on a machine outside the cluster", ()
+    return f"on the machine that has the address {flow.source}", ()
+
+
+def _gateways(state: NodeState, after: NodeState) -> Iterator[Probe]:
+    """Neighbours on the way out: whether they answer is no matter of this node's rules alone."""
+    there = {
+        (hop.via, hop.link) for route in after.routes if route.is_default for hop in route.nexthops if hop.via
+    }
     for route in state.routes:
         if route.is_default and route.table == "254":
             for hop in route.nexthops:
                 if hop.via:
+                    stays = (hop.via, hop.link) in there
                     yield Probe(
                         about=f"the gateway {hop.via} on {hop.link} answers",
                         argv=("ping", "-c", "1", "-W", WAIT, "-I", hop.link, hop.via),
-                        expect="exit status 0 (some gateways never answer: then it fails before the change as well)",
+                        expect="exit status 0, if it was so before: some gateways never answer"
+                        if stays
+                        else "it is no longer the gateway",
+                        where=f"on {state.name}",
+                        after=MEANT[Holding.HOLDS if stays else Holding.UNKNOWN],
                     )
-
-
-def _dns(topology: Topology | None, cluster: Cluster | None) -> Iterator[Probe]:
-    servers = list(topology.dns_service) if topology else []
-    for service in cluster.services if cluster else ():
-        if service.namespace == "kube-system" and service.name in {
-            "kube-dns",
-            "coredns",
-            "rke2-coredns-rke2-coredns",
-        }:
-            servers += service.cluster_ips
-    for server in dict.fromkeys(servers):
-        yield Probe(
-            about=f"the cluster's DNS {server} answers the node",
-            argv=("nslookup", f"-timeout={WAIT}", "kubernetes.default.svc.cluster.local", server),
-            expect="an address",
-        )
-
-
-def _api_servers(topology: Topology | None, cluster: Cluster | None) -> Iterator[Probe]:
-    places = [_with_port(server, "6443") for server in topology.api_servers] if topology else []
-    for service in cluster.services if cluster else ():
-        if (service.namespace, service.name) == ("default", "kubernetes"):
-            places += [
-                _place(address, str(service.ports[0].port))
-                for address in service.cluster_ips
-                if service.ports
-            ]
-    for place in dict.fromkeys(places):
-        yield Probe(
-            about=f"the API server {place} answers the node",
-            argv=(
-                "curl",
-                "-sk",
-                "-m",
-                WAIT,
-                "-o",
-                "/dev/null",
-                "-w",
-                "%{http_code}",
-                f"https://{place}/livez",
-            ),
-            expect="200, 401 or 403; 000 means no connection",
-        )
-
-
-def _other_nodes(node: str, topology: Topology | None, cluster: Cluster | None) -> Iterator[Probe]:
-    """One pod of another node: crosses the overlay or the routes between nodes."""
-    if cluster is None or topology is None:
-        return
-    for pod in cluster.pods:
-        if pod.node not in {"", node} and not pod.host_network and pod.addresses and pod.phase == "Running":
-            yield Probe(
-                about=f"{pod.namespace}/{pod.name} on {pod.node} is reached from this node",
-                argv=("ping", "-c", "1", "-W", WAIT, pod.addresses[0]),
-                expect="exit status 0 (a NetworkPolicy may refuse it: then it fails before the change as well)",
-            )
-            return
-
-
-def _node_ports(state: NodeState, topology: Topology | None, cluster: Cluster | None) -> Iterator[Probe]:
-    address = _own_address(state, topology)
-    if not address:
-        return
-    ports: list[tuple[int, str]] = []
-    for service in cluster.services if cluster else ():
-        ports += _tcp_node_ports(service)
-    if not ports and topology:
-        ports = [(port, "") for port in topology.node_ports]
-    for port, owner in sorted(set(ports))[:1]:
-        whose = f" of {owner}" if owner else ""
-        yield Probe(
-            about=f"node port {port}{whose} is open; run it on a machine outside the cluster",
-            argv=("nc", "-z", "-w", WAIT, address, str(port)),
-            expect="exit status 0",
-        )
-
-
-def _tcp_node_ports(service: Service) -> list[tuple[int, str]]:
-    return [
-        (port.node_port, f"{service.namespace}/{service.name}")
-        for port in service.ports
-        if port.node_port is not None and port.protocol == "TCP" and any(e.ready for e in service.endpoints)
-    ]
-
-
-def _from_a_pod(node: str, topology: Topology | None, cluster: Cluster | None) -> Iterator[Probe]:
-    """A pod of this node to a name: its link, forwarding, the DNS service, and the way out."""
-    for pod in cluster.pods if cluster else ():
-        if pod.node == node and not pod.host_network and pod.addresses and pod.phase == "Running":
-            command = ("kubectl", "exec", "-n", pod.namespace, pod.name, "--")
-            yield Probe(
-                about=f"{pod.namespace}/{pod.name} on this node resolves a name outside the cluster",
-                argv=(*command, "nslookup", "kubernetes.io"),
-                expect="an address (the pod's image needs nslookup)",
-            )
-            if topology and topology.api_servers:
-                place = _with_port(topology.api_servers[0], "6443")
-                yield Probe(
-                    about=f"{pod.namespace}/{pod.name} on this node leaves it: a connection to {place}",
-                    argv=(
-                        *command,
-                        "wget",
-                        "-q",
-                        "-T",
-                        WAIT,
-                        "-O",
-                        "-",
-                        "--no-check-certificate",
-                        f"https://{place}/livez",
-                    ),
-                    expect="an answer, be it a refusal; a timeout means no way out (the pod's image needs wget)",
-                )
-            return
-
-
-def _own_address(state: NodeState, topology: Topology | None) -> str:
-    uplinks: tuple[str, ...] = topology.uplinks if topology else ()
-    links: list[Link] = [link for name in uplinks if (link := state.link(name)) is not None]
-    addresses: list[Address] = [
-        address for link in links for address in link.addresses if address.scope == "global"
-    ]
-    return addresses[0].address if addresses else ""
-
-
-def _with_port(server: str, port: str) -> str:
-    """An API server as `host:port`; the default port where none is named."""
-    bare = server.removeprefix("https://").removeprefix("http://").rstrip("/")
-    try:
-        ip_address(bare)
-    except ValueError:
-        return bare if ":" in bare else f"{bare}:{port}"
-    return _place(bare, port)
-
-
-def _place(address: str, port: str) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

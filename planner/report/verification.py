@@ -73,7 +73,9 @@ def _change(change: Change) -> str:
 
 def _path(kept: Kept) -> str:
     why = f": {kept.after.reason}" if kept.after.reason else ""
-    return f"{kept.path.words}: {kept.before.holding.value} → {kept.after.holding.value}{why}"
+    predicted, found = kept.before.holding.value, kept.after.holding.value
+    told = found if predicted == found else f"{found}, predicted: {predicted}"
+    return f"{kept.path.words}: {told}{why}"
 
 
 def _cut(texts: Sequence[str], width: int, *, full: bool) -> Iterator[str]:

@@ -1,13 +1,23 @@
 """A found state against the predicted one: what is in place, what is missing, what is somebody else's."""
 
+from collections.abc import Iterator
+
 from planner.changes import names_of
 from planner.diff.nodes import comparison_gaps, diff_nodes
+from planner.invariants.check import paths, refined
+from planner.invariants.walk import walk
 from planner.models.change import Change, RuleChange
+from planner.models.cluster import Cluster
+from planner.models.horizon import Horizon
+from planner.models.invariant import Holding, Kept
 from planner.models.node import NodeState
 from planner.models.verification import Standing, Verification
+from planner.topology.derive import derive_topology
 
 
-def verify(before: NodeState, predicted: NodeState, found: NodeState) -> Verification:
+def verify(
+    before: NodeState, predicted: NodeState, found: NodeState, *, cluster: Cluster | None = None
+) -> Verification:
     """Three states of one node: recorded before the change, predicted after it, and found."""
     found = found.model_copy(update={"name": before.name})
     planned = {_thing(change): change for change in diff_nodes(before, predicted)}
@@ -23,6 +33,7 @@ def verify(before: NodeState, predicted: NodeState, found: NodeState) -> Verific
             missing[thing] = planned[thing]
         else:
             different.append(change)
+    kept = tuple(_walked(before, predicted, found, cluster))
     verification = Verification(
         node=before.name,
         standing=Standing.APPLIED,
@@ -30,6 +41,8 @@ def verify(before: NodeState, predicted: NodeState, found: NodeState) -> Verific
         missing=tuple(missing.values()),
         different=tuple(different),
         foreign=tuple(foreign),
+        paths=tuple(one for one in kept if _tells(one)),
+        holding=sum(one.after.holding is Holding.HOLDS for one in kept),
         gaps=comparison_gaps(predicted, found),
     )
     return verification.model_copy(update={"standing": _standing(verification)})
@@ -52,3 +65,24 @@ def _thing(change: Change) -> str:
     if isinstance(change, RuleChange):
         return name
     return f"{change.kind} {name}"
+
+
+def _walked(
+    before: NodeState, predicted: NodeState, found: NodeState, cluster: Cluster | None
+) -> Iterator[Kept]:
+    """Every path of the node, in the predicted state and in the found one."""
+    topology = derive_topology(before, cluster)
+    for path in paths(before, topology, cluster, later=(predicted,)):
+        first = walk(before, path)
+        yield Kept(
+            node=before.name,
+            path=path,
+            horizon=Horizon.NOW,
+            before=refined(path, first, walk(predicted, path), topology),
+            after=refined(path, first, walk(found, path), topology),
+        )
+
+
+def _tells(kept: Kept) -> bool:
+    """Whether a reader wants to see it: it does not hold, or was not expected to."""
+    return not kept.after.holding is kept.before.holding is Holding.HOLDS
