@@ -1,15 +1,15 @@
-"""What of a node is not on its stage, each fact with the reason, and states without these facts."""
+"""What of a node is not on its stage, each fact with the reason."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from planner.diff.native import diff_native, native_tables
+from planner.diff.native import diff_native
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.rehearsal import NotRehearsed
-from planner.models.ruleset import Ruleset, Table
 from planner.rehearse.facts import Fact, facts
+from planner.rehearse.links import loaded
 from planner.rehearse.rebuild import Rebuilt
 from planner.sysctls.catalogue import Scope, Takes, lookup
 from planner.sysctls.names import link_key
@@ -85,33 +85,38 @@ def _refused(name: str, refused: Mapping[str, str]) -> str:
     return UNKNOWN
 
 
+MACHINE = "belongs to the whole machine, not to a network namespace"
+HIDDEN = "is not shown in a user namespace by the kernel"
+"""Keys that a network namespace has, but not one that a user without root may have made: xfrm_*, of net.ipv6.route, of
+neighbours (net/xfrm/xfrm_sysctl.c, net/ipv6/route.c, net/core/neighbour.c: "Don't export sysctls to unprivileged users")."""
+GROUPS = "net.ipv4.ping_group_range"
+"""Holds numbers of groups, which are others in a user namespace."""
+
+
 def _sysctl(key: str, wanted: Fact | None, have: Fact | None, sides: _Sides) -> str:
     fact = lookup(key)
     parts = link_key(key)
+    scope = fact.scope if fact is not None else None
     if key in sides.rebuilt.unwritten:
         return f"the kernel refused the value here: {sides.rebuilt.unwritten[key]}"
-    if parts is not None and parts.real and (wanted is None or have is None):
-        return "belongs to a link that is made of something else here"
-    if have is None or not key.startswith("net."):
-        if not key.startswith("net.") or (
-            fact is not None and fact.scope in {Scope.INIT_ONLY, Scope.GLOBAL, Scope.PER_USER}
-        ):
-            return "belongs to the whole machine, not to a network namespace"
-        if fact is not None and fact.module:
-            return f"the module {fact.module} is not loaded on this machine"
-    if have is None or wanted is None:
+    if not key.startswith("net.") or scope in {Scope.INIT_ONLY, Scope.GLOBAL, Scope.PER_USER}:
+        return MACHINE
+    if key == GROUPS:
+        return "holds numbers of groups, and they are others in a user namespace"
+    if wanted is None or have is None:
+        gap = sides.node.gap(f"sysctl/{key}")
+        if wanted is None and gap:
+            return f"was not recorded: {gap.reason}"
+        if parts is not None and parts.real:
+            return "belongs to a link that is made of something else here"
         if sides.node.kernel != sides.found.kernel:
             lacks = "the stage's" if have is None else "the node's"
-            return f"{lacks} kernel does not have it (node {sides.node.kernel or 'unknown'}, stage {sides.found.kernel})"
-        if wanted is None and sides.node.gaps:
-            gap = sides.node.gap(f"sysctl/{key}")
-            return f"was not recorded: {gap.reason}" if gap else UNKNOWN
-        return "belongs to the whole machine, not to a network namespace" if have is None else UNKNOWN
-    if fact is not None and fact.takes_effect is Takes.READ_ONLY:
-        return "can only be read"
-    if fact is not None and fact.scope in {Scope.INIT_ONLY, Scope.GLOBAL}:
-        return "belongs to the whole machine, not to a network namespace"
-    return UNKNOWN
+            releases = f"node {sides.node.kernel or 'unknown'}, stage {sides.found.kernel}"
+            return f"may be one that {lacks} kernel does not have ({releases})"
+        if have is None and fact is not None and fact.module and not loaded(fact.module):
+            return f"the module {fact.module} is not loaded on this machine"
+        return HIDDEN if have is None and scope in {Scope.PER_NETNS, Scope.PER_INTERFACE} else UNKNOWN
+    return "can only be read" if fact is not None and fact.takes_effect is Takes.READ_ONLY else UNKNOWN
 
 
 def _fields(wanted: Link | None, found: Link | None) -> dict[str, object]:
@@ -164,87 +169,3 @@ def _listed(names: Sequence[str]) -> str:
     if len(names) <= NAMED + 1:
         return ", ".join(names)
     return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-
-
-def without(state: NodeState, unlike: Unlike) -> NodeState:
-    """The state without the facts that differ from the start; those of links are set to what the stage has."""
-    names = unlike.reasons
-    if not names:
-        return state
-    kinds = {name.partition(" ")[0] for name in names}
-    update: dict[str, object] = {}
-    if "sysctl" in kinds:
-        update["sysctls"] = {k: v for k, v in state.sysctls.items() if f"sysctl {k}" not in names}
-    if kinds & {"link", "addresses", "IPv6"}:
-        update["links"] = tuple(_as_here(link, unlike) for link in state.links)
-    for attribute, kind in (
-        ("routes", "route"),
-        ("policy_rules", "policy"),
-        ("nexthop_objects", "nexthop"),
-        ("neighbours", "neighbour"),
-        ("fdb", "FDB"),
-    ):
-        if kind in kinds:
-            update[attribute] = tuple(_kept(state, attribute, names))
-    if kinds & {"chain", "table"}:
-        update["rulesets"] = tuple(_ruleset(ruleset, names) for ruleset in state.rulesets)
-    if "ipset" in kinds:
-        update["ipsets"] = tuple(one for one in state.ipsets if f"ipset {one.name}" not in names)
-    if "file" in kinds:
-        update["files"] = {path: file for path, file in state.files.items() if f"file {path}" not in names}
-    if "nft" in kinds:
-        tables = native_tables(state.native.text)
-        text = "\n".join(text for name, text in tables.items() if f"nft table {name}" not in names)
-        update["native"] = state.native.model_copy(update={"text": text})
-    return state.model_copy(update=update)
-
-
-def _kept(state: NodeState, attribute: str, names: Mapping[str, str]) -> Iterator[object]:
-    """Items whose fact is not among the names. One is looked at alone, so that the name is the one that `facts` gives."""
-    items: Iterable[object] = getattr(state, attribute)
-    for item in items:
-        alone = facts(
-            NodeState(name="", links=state.links if attribute == "fdb" else ()).model_copy(
-                update={attribute: (item,)}
-            )
-        )
-        if not any(name in names for name in alone if not name.startswith(("link ", "addresses ", "IPv6 "))):
-            yield item
-
-
-def _as_here(link: Link, unlike: Unlike) -> Link:
-    update: dict[str, object] = {}
-    options = dict(link.options)
-    for name, value in unlike.fields.get(link.name, {}).items():
-        if not name.startswith("options/"):
-            update[name] = value
-        elif value is None:
-            options.pop(name.removeprefix("options/"), None)
-        else:
-            options[name.removeprefix("options/")] = str(value)
-    update["options"] = options
-    update["addresses"] = tuple(
-        address
-        for address in link.addresses
-        if f"{'addresses' if address.family == 'ip' else 'IPv6 addresses'} of {link.name}"
-        not in unlike.reasons
-    )
-    return link.model_copy(update=update)
-
-
-def _ruleset(ruleset: Ruleset, names: Mapping[str, str]) -> Ruleset:
-    tables: dict[str, Table] = {}
-    for name, table in ruleset.tables.items():
-        place = f"table {name} ({ruleset.family}, {ruleset.backend})"
-        if place in names:
-            continue
-        chains = {
-            chain: rules for chain, rules in table.chains.items() if f"chain {chain} of {place}" not in names
-        }
-        policies = {chain: policy for chain, policy in table.policies.items() if chain in chains}
-        tables[name] = (
-            table
-            if len(chains) == len(table.chains)
-            else table.model_copy(update={"chains": chains, "policies": policies})
-        )
-    return ruleset.model_copy(update={"tables": tables})

@@ -16,11 +16,12 @@ from planner.models.node import ConfigFile, NodeState
 from planner.models.rehearsal import NotRehearsed
 from planner.parse.node import parse_node
 from planner.parse.stream import parse_stream
-from planner.rehearse.fidelity import Unlike, compare_with, told, without
+from planner.rehearse.fidelity import Unlike, compare_with, told
 from planner.rehearse.isolation import Isolation, usual
 from planner.rehearse.namespaces import Namespaces, StageFailedError
 from planner.rehearse.process import Completed, Running
 from planner.rehearse.rebuild import Rebuilt, rebuild, settle
+from planner.rehearse.without import why_not, without
 
 TOOLS = ("ip", "bridge", "sh")
 COLLECTOR_DEADLINE = 600.0
@@ -129,7 +130,7 @@ class Stage:
 
     def why_not(self, change: Change) -> str:
         """Why a change of that thing cannot be shown here; empty when it can."""
-        raise NotImplementedError
+        return why_not(change, self._unlike)
 
     def run(
         self,

@@ -66,8 +66,9 @@ def build(absent: Iterable[str], *, iptables: str) -> list[str]:
         if entry.name not in OWN:
             _reach(entry)
     for path in sorted(map(Path, absent)):
-        _open(path.parent)
         there = BUILT / path.relative_to("/")
+        if path.parts[1] not in OWN:
+            _open(path.parent)
         if there.is_symlink():
             there.unlink()
     kernel.pivot_root(str(BUILT), str(BUILT / HOST.name))
