@@ -61,6 +61,18 @@ class Fib:
                         nexthops=(NextHop(link=link.name),),
                     )  # fmt: skip
 
+    def networks(self, table: str) -> Iterator[tuple[int, int]]:
+        """Network and length of every prefix that the table has a route for."""
+        return ((net, length) for length, nets in self._tables.get(table, {}).items() for net in nets)
+
+    def leads_narrowly(self, address: int, least: int) -> bool:
+        """Whether some table has a route of at least that length for the address."""
+        return any(
+            length >= least and address >> self.bits - length << self.bits - length in nets
+            for lengths in self._tables.values()
+            for length, nets in lengths.items()
+        )
+
     @cached_property
     def has_realms(self) -> bool:
         """Routes with realms make the kernel look up every source (fib_num_tclassid_users)."""

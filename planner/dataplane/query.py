@@ -108,7 +108,7 @@ def selectors(rule: PolicyRule, query: Query, bits: int) -> Iterator[bool | None
     if rule.tos and tos_of(rule.tos):
         yield tos_of(rule.tos) == query.tos & (OLD_TOS if rule.family == "ip" else 0xFC)
     if rule.ipproto:
-        yield _protocol(rule.ipproto) == query.protocol
+        yield protocol_of(rule.ipproto) == query.protocol
     if rule.sport:
         yield _port_in(query.source_port, rule.sport)
     if rule.dport:
@@ -136,7 +136,8 @@ def tos_of(text: str) -> int:
         return 0x100
 
 
-def _protocol(text: str) -> int:
+def protocol_of(text: str) -> int:
+    """A protocol by name or number; -1 for a name from a host's own file."""
     try:
         return protocol(text)
     except RuleError:

@@ -113,6 +113,6 @@ def view_of(state: NodeState) -> View:
     return _view(_Same(state))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _view(same: _Same) -> View:
     return View(same.state)

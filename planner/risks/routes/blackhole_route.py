@@ -22,13 +22,15 @@ At once. A probe that runs in a pod does not see it.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import DISCARDS
 from planner.models.change import RouteChange
 from planner.models.finding import Extent, Finding
 from planner.models.route import MAIN, Route
 from planner.models.traffic import TrafficClass
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.lookup import DISCARDS, is_own, lookup, overlaps, prefix, within
+from planner.risks.routes.prefixes import first_address, is_own, overlaps, prefix, within
+from planner.risks.routes.senders import HOST, Sender, pod_senders
 
 
 def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
@@ -38,10 +40,10 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
         return
     if change.before is not None and change.before.type in DISCARDS:
         return
-    services = [item for item in review.topology.service_ranges if overlaps(item, after.prefix)]
+    services = [item for item in review.topology.service_ranges if _covered(item, after, review)]
     base = Finding(risk=RISK.id, change=change, message="", extent=Extent.TOTAL, onset=change.horizon)
     told = f"{after.type} {after.prefix} on {change.node}"
-    servers = [server for server in review.topology.api_servers if _discarded(server, after, review)]
+    servers = [server for server in review.topology.api_servers if _discarded(server, after, review, HOST)]
     if servers:
         yield base.model_copy(
             update={
@@ -49,7 +51,7 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
                 "breaks": (TrafficClass.NODE_TO_APISERVER,),
             }
         )
-    if services and not _covers_all(after):
+    if services:
         yield base.model_copy(
             update={
                 "message": (
@@ -60,10 +62,12 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
                 "remedy": "Do not let the BGP daemon install its own advertisement of the service range.",
             }
         )
+    senders = pod_senders(review, after.family)
     elsewhere = [
         item
         for item in sorted(_pod_targets(review))
-        if _discarded(_middle(item), after, review) and not is_own(item, review)
+        if not is_own(item, review)
+        and any(_discarded(first_address(item), after, review, sender) for sender in senders)
     ]
     if elsewhere:
         yield base.model_copy(
@@ -75,23 +79,21 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
         )
 
 
-def _covers_all(route: Route) -> bool:
-    """A default that discards: judged by what it really takes, because everything else is longer."""
-    return prefix(route.prefix).prefixlen == 0
+def _covered(services: str, route: Route, review: Review) -> bool:
+    """Whether programs of the node that ask for a Service are answered by this route."""
+    if not overlaps(services, route.prefix):
+        return False
+    shared = services if within(services, route.prefix) else route.prefix
+    wanted = [*review.topology.dns_service, str(prefix(services)[1]), first_address(shared)]
+    return any(within(item, route.prefix) and _discarded(item, route, review, HOST) for item in wanted)
 
 
-def _discarded(address: str, route: Route, review: Review) -> bool:
-    """Whether this very route takes the address now, and a usable one did before."""
+def _discarded(address: str, route: Route, review: Review, sender: Sender) -> bool:
+    """Whether this very route takes the sender's packets now, and they had a way before."""
     try:
-        used, was = lookup(review.after, address), lookup(review.before, address)
+        return sender.way(review.after, address).route == route and sender.way(review.before, address).leads
     except ValueError:
         return False
-    return used is not None and used == route and was is not None and was.type not in DISCARDS
-
-
-def _middle(text: str) -> str:
-    net = prefix(text)
-    return str(net[net.num_addresses // 2])
 
 
 def _pod_targets(review: Review) -> set[str]:

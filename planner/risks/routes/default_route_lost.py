@@ -21,6 +21,7 @@ Add the route again, from the console when the operator is not on a connected su
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import outside
 from planner.models.change import RouteChange
 from planner.models.finding import Extent, Finding, Reversibility
 from planner.models.route import MAIN
@@ -28,45 +29,51 @@ from planner.models.topology import Overlay, PodAttachment
 from planner.models.traffic import TrafficClass
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.lookup import DISCARDS, lookup
+from planner.risks.routes.senders import HOST, Sender, pod_senders
 
 _PROXY_ARP = frozenset({Overlay.CALICO_BGP, Overlay.CALICO_IPIP, Overlay.CALICO_VXLAN, Overlay.ROMANA})
 
 
 def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
-    """Whether the best default was a way and there is none now, and what else then fails."""
+    """Whether packets to the outside had a way and have none now, and what else then fails."""
     route = change.route
     if not route.is_default or route.table != MAIN:
         return
     anywhere = route.prefix.split("/")[0]
-    before = _default(review, after=False, anywhere=anywhere)
-    after = _default(review, after=True, anywhere=anywhere)
-    if not before or after:
+    world = outside(route.family, review.before, review.after)
+    host = _loses(HOST, world, review)
+    hit = any(_loses(sender, world, review) for sender in pod_senders(review, route.family))
+    if not host and not hit:
         return
     api = review.topology.api_servers
-    breaks = [TrafficClass.HOST_EGRESS, TrafficClass.POD_TO_EXTERNAL, TrafficClass.NODE_MANAGEMENT]
+    breaks = [TrafficClass.HOST_EGRESS] if host else []
+    breaks += [TrafficClass.POD_TO_EXTERNAL] if hit else []
+    breaks += [TrafficClass.NODE_MANAGEMENT] if host else []
     lost = [server for server in api if (":" in server) == (":" in anywhere) and not _reached(review, server)]
-    if lost or not api:
+    if host and (lost or not api):
         breaks.append(TrafficClass.NODE_TO_APISERVER)
     breaks.append(TrafficClass.DNS)
-    if review.topology.attachment is PodAttachment.ROUTED and review.topology.overlay in _PROXY_ARP:
+    if hit and review.topology.attachment is PodAttachment.ROUTED and review.topology.overlay in _PROXY_ARP:
         breaks += [
             TrafficClass.POD_TO_POD_CROSS_NODE,
             TrafficClass.POD_TO_POD_SAME_NODE,
             TrafficClass.POD_TO_SERVICE,
         ]
     family = "IPv6" if ":" in anywhere else "IPv4"
-    who = f"{pods(review)} and the host" if review.topology.pods != 0 else "programs of the host"
+    who = f"{pods(review)} and the host" if hit and review.topology.pods != 0 else "programs of the host"
+    if not host:
+        who = pods(review)
     yield Finding(
         risk=RISK.id,
         change=change,
         message=(
             f"{change.node} has no {family} default route any more: {who} reach nothing beyond the "
-            f"connected subnets{f', nor the API server at {lost[0]}' if lost else ''}; an operator elsewhere loses the node."
+            f"connected subnets{f', nor the API server at {lost[0]}' if lost else ''}"
+            f"{'; an operator elsewhere loses the node.' if host else '.'}"
         ),
         breaks=tuple(breaks),
         extent=Extent.TOTAL,
-        cuts_undo=True,
+        cuts_undo=host,
         onset=change.horizon,
         reversibility=Reversibility.WITH_LOSS,
         undo="It may need the console.",
@@ -74,23 +81,16 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
     )
 
 
-def _default(review: Review, *, after: bool, anywhere: str) -> bool:
-    state = review.after if after else review.before
-    return any(
-        route.table == MAIN
-        and route.is_default
-        and route.prefix.startswith(anywhere)
-        and route.type not in DISCARDS
-        for route in state.routes
-    )
+def _loses(sender: Sender, world: str, review: Review) -> bool:
+    """Whether its packets to the outside had a way and have none."""
+    return sender.way(review.before, world).leads and not sender.way(review.after, world).leads
 
 
 def _reached(review: Review, server: str) -> bool:
     try:
-        route = lookup(review.after, server)
+        return HOST.way(review.after, server).leads
     except ValueError:
         return False
-    return route is not None and route.type not in DISCARDS
 
 
 RISK = Risk[RouteChange](

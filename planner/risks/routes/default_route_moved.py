@@ -21,28 +21,38 @@ Replace the route by the former one; connections that were opened through the ot
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import outside
 from planner.models.change import RouteChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
-from planner.models.route import MAIN, Route
+from planner.models.route import MAIN
 from planner.models.topology import Overlay
 from planner.models.traffic import TrafficClass
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.lookup import DISCARDS, hops, shown
+from planner.risks.routes.senders import HOST, pod_senders
 
 _FOLLOWS = frozenset({Overlay.FLANNEL_VXLAN, Overlay.FLANNEL_UDP, Overlay.FLANNEL_HOST_GW})
 
 
 def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
-    """The best default before against the best after; a default that is not the best changes nothing."""
+    """The way to the outside before against the way after; a default that is not the best changes nothing."""
     if not change.route.is_default or change.route.table != MAIN:
         return
-    before, after = best(review.before, change.route.prefix), best(review.after, change.route.prefix)
-    if before is None or after is None or hops(before)[:2] == hops(after)[:2]:
+    family = change.route.family
+    world = outside(family, review.before, review.after)
+    moved = [
+        (before, after)
+        for sender in (HOST, *pod_senders(review, family))
+        if (before := sender.way(review.before, world)).leads
+        and (after := sender.way(review.after, world)).leads
+        and before.hops != after.hops
+    ]
+    if not moved:
         return
-    told = f"The default route of {change.node} goes {shown(after)} instead of {shown(before)}"
+    before, after = moved[0]
+    told = f"The default route of {change.node} goes {after} instead of {before}"
     yield Finding(
         risk=RISK.id,
         change=change,
@@ -56,14 +66,18 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
         undo="Connections that were opened in between break.",
         remedy="Ping the new gateway from the node, and the outside through it, before the roll-out.",
     )
-    moved = {hop.link for hop in before.nexthops} != {hop.link for hop in after.nexthops}
-    if moved and review.topology.overlay in _FOLLOWS and not _pinned(review.after):
+    links = {hop.link for hop in after.legs}
+    if (
+        {hop.link for hop in before.legs} != links
+        and review.topology.overlay in _FOLLOWS
+        and not _pinned(review.after)
+    ):
         yield Finding(
             risk=RISK.id,
             change=change,
             message=(
                 f"flannel on {change.node} follows the default route: at its next restart it announces an address of "
-                f"{', '.join(sorted(hop.link for hop in after.nexthops))}, and {pods(review)} are not reached from nodes that cannot reach that."
+                f"{', '.join(sorted(links))}, and {pods(review)} are not reached from nodes that cannot reach that."
             ),
             breaks=(TrafficClass.POD_TO_POD_CROSS_NODE, TrafficClass.POD_TO_SERVICE, TrafficClass.DNS),
             extent=Extent.PARTIAL,
@@ -73,16 +87,6 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
             undo="flannel must restart once more.",
             remedy="Start flannel with --iface.",
         )
-
-
-def best(state: NodeState, prefix: str) -> Route | None:
-    """The default route that is used."""
-    found = [
-        route
-        for route in state.routes
-        if route.table == MAIN and route.prefix == prefix and route.type not in DISCARDS
-    ]
-    return min(found, key=lambda route: route.metric, default=None)
 
 
 def _pinned(state: NodeState) -> bool:

@@ -20,18 +20,18 @@ At once.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import lookup
 from planner.models.change import PolicyRuleChange
 from planner.models.finding import Extent, Finding, Reversibility
-from planner.models.node import NodeState
-from planner.models.route import LOCAL, PolicyRule
+from planner.models.route import PolicyRule
 from planner.models.traffic import TrafficClass
 from planner.risks.risk import Review, Risk
 
 
 def judge(change: PolicyRuleChange, review: Review) -> Iterator[Finding]:
-    """Whether a rule for all packets still asks the local table, for the family of the change."""
+    """Whether packets for the node's own addresses still reach it, for the family of the change."""
     rule = change.after or change.before
-    if rule is None or not asks_local(review.before, rule.family) or asks_local(review.after, rule.family):
+    if rule is None or not _deaf(rule.family, review):
         return
     family = "IPv6" if rule.family == "ip6" else "IPv4"
     yield Finding(
@@ -54,14 +54,14 @@ def judge(change: PolicyRuleChange, review: Review) -> Iterator[Finding]:
     )
 
 
-def asks_local(state: NodeState, family: str) -> bool:
-    """Whether a rule without any selector looks into the local table; true when the rules are not known."""
-    if state.gap(f"rules/{family}") is not None or not any(
-        rule.family == family for rule in state.policy_rules
-    ):
-        return True
+def _deaf(family: str, review: Review) -> bool:
+    """Whether an own address was the node's own for who sends to it, and is not any more."""
     return any(
-        rule.family == family and rule.table == LOCAL and is_for_all(rule) for rule in state.policy_rules
+        lookup(review.before, item.address, link=link.name).type == "local"
+        and lookup(review.after, item.address, link=link.name).type != "local"
+        for link in review.after.links
+        for item in link.addresses
+        if link.name != "lo" and link.up and item.family == family and item.scope == "global"
     )
 
 

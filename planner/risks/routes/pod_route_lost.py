@@ -20,25 +20,15 @@ Add the routes again from the snapshot, or restart the agent that wrote them.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import Way
 from planner.models.change import RouteChange
 from planner.models.finding import Extent, Finding
-from planner.models.route import MAIN
+from planner.models.route import MAIN, Route
 from planner.models.traffic import TrafficClass
 from planner.risks.people import counted, pods
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.lookup import (
-    DISCARDS,
-    decided,
-    first_address,
-    hops,
-    is_own,
-    is_pods,
-    lookup,
-    owner,
-    prefix,
-    route_changes,
-    shown,
-)
+from planner.risks.routes.prefixes import first_address, is_own, is_pods, owner, prefix, route_changes
+from planner.risks.routes.senders import pod_senders
 
 _CROSS = (TrafficClass.POD_TO_POD_CROSS_NODE, TrafficClass.POD_TO_SERVICE)
 
@@ -56,8 +46,10 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
         and prefix(route.prefix).prefixlen > 0
         and is_pods(route.prefix, review)
         and not is_own(route.prefix, review)
+        and _leads(route, review)
     ]
-    goes = shown(lookup(review.after, first_address(change.route.prefix)))
+    address = first_address(change.route.prefix)
+    goes = next(after for before, after in _ways(review, address) if before.hops != after.hops)
     names = [found[0] for item in siblings if (found := owner(item.route.prefix, review))]
     where = f" ({', '.join(sorted(set(names))[:3])})" if names else ""
     total = not left and len(siblings) > 0
@@ -92,7 +84,25 @@ def lost(change: RouteChange, review: Review) -> bool:
     nodes = review.cluster.nodes if review.cluster else ()
     if any(node.pod_cidrs for node in nodes) and owner(before.prefix, review) is None:
         return False
-    return decided(review.after, before.prefix)[:2] != hops(before)[:2]
+    ways = _ways(review, first_address(before.prefix))
+    return any(was.leads and was.hops != now.hops for was, now in ways)
+
+
+def _ways(review: Review, address: str) -> list[tuple[Way, Way]]:
+    """Of each pod's packets to the address, before and after."""
+    family = "ip6" if ":" in address else "ip"
+    return [
+        (sender.way(review.before, address), sender.way(review.after, address))
+        for sender in pod_senders(review, family)
+    ]
+
+
+def _leads(route: Route, review: Review) -> bool:
+    """Whether packets of pods take this very route."""
+    address = first_address(route.prefix)
+    return any(
+        sender.way(review.after, address).route == route for sender in pod_senders(review, route.family)
+    )
 
 
 def _borrowed(change: RouteChange, review: Review) -> bool:
@@ -104,8 +114,7 @@ def _borrowed(change: RouteChange, review: Review) -> bool:
         or not any(hop.via for hop in before.nexthops)
     ):
         return False
-    found = lookup(review.after, first_address(before.prefix))
-    return found is not None and found.type in DISCARDS
+    return any(now.discards for _, now in _ways(review, first_address(before.prefix)))
 
 
 RISK = Risk[RouteChange](

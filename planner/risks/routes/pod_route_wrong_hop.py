@@ -27,17 +27,8 @@ from planner.models.topology import Overlay
 from planner.models.traffic import TrafficClass
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.lookup import (
-    first_address,
-    hops,
-    is_own,
-    is_pods,
-    lookup,
-    owner,
-    prefix,
-    shown,
-    within,
-)
+from planner.risks.routes.prefixes import first_address, is_own, is_pods, owner, prefix, within
+from planner.risks.routes.senders import pod_senders
 
 _DIRECT = frozenset(
     {Overlay.FLANNEL_HOST_GW, Overlay.CALICO_BGP, Overlay.HOST_ROUTES, Overlay.KUBE_ROUTER, Overlay.UNKNOWN}
@@ -52,10 +43,16 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
     if not is_pods(after.prefix, review) or is_own(after.prefix, review):
         return
     address = first_address(after.prefix)
-    used, was = lookup(review.after, address), lookup(review.before, address)
-    if used is None or hops(used)[:2] == hops(was)[:2]:
+    ways = [
+        (used, was)
+        for sender in pod_senders(review, after.family)
+        if (used := sender.way(review.after, address)).leads
+        and used.hops != (was := sender.way(review.before, address)).hops
+    ]
+    if not ways:
         return
-    gateways = {hop.via for hop in used.nexthops if hop.via}
+    used, was = ways[0]
+    gateways = {hop.via for hop in used.legs if hop.via}
     # A vxlan route's gateway is the peer's tunnel address, the first of the very subnet.
     if gateways and all(
         within(f"{gateway}/{prefix(after.prefix).max_prefixlen}", after.prefix) for gateway in gateways
@@ -70,7 +67,7 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
             risk=RISK.id,
             change=change,
             message=(
-                f"{change.node} sends packets for {after.prefix} {shown(used)}, and these are the pods of {name} "
+                f"{change.node} sends packets for {after.prefix} {used}, and these are the pods of {name} "
                 f"({', '.join(sorted(addresses))}): {pods(review)} do not reach them."
             ),
             breaks=(TrafficClass.POD_TO_POD_CROSS_NODE, TrafficClass.POD_TO_SERVICE),
@@ -78,11 +75,11 @@ def judge(change: RouteChange, review: Review) -> Iterator[Finding]:
             onset=change.horizon,
             remedy=f"Route {after.prefix} via an address of {name}.",
         )
-    elif was is not None and was.prefix == after.prefix:
+    elif was.route is not None and was.route.prefix == after.prefix:
         yield Finding(
             risk=RISK.id,
             change=change,
-            message=f"{change.node} sends packets for the pods in {after.prefix} {shown(used)} instead of {shown(was)}.",
+            message=f"{change.node} sends packets for the pods in {after.prefix} {used} instead of {was}.",
             breaks=(TrafficClass.POD_TO_POD_CROSS_NODE, TrafficClass.POD_TO_SERVICE),
             extent=Extent.PARTIAL,
             onset=change.horizon,

@@ -21,16 +21,17 @@ Add the rule again at its preference.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import lookup_query, outside, selected_by
 from planner.models.change import PolicyRuleChange
 from planner.models.finding import Confidence, Extent, Finding
 from planner.models.route import DEFAULT, LOCAL, MAIN, PolicyRule
 from planner.models.traffic import TrafficClass
 from planner.risks.risk import Review, Risk
-from planner.risks.routes.lookup import is_own, is_pods, within
+from planner.risks.routes.prefixes import first_address, is_own, is_pods, within
 
 
 def judge(change: PolicyRuleChange, review: Review) -> Iterator[Finding]:
-    """Whether the rule chose pods by source or packets by a mark, and no rule left does the same."""
+    """Whether the rule chose pods by source or packets by a mark, and these now go another way."""
     rule = change.before
     if (
         change.after is not None
@@ -39,7 +40,7 @@ def judge(change: PolicyRuleChange, review: Review) -> Iterator[Finding]:
         or rule.action != "lookup"
     ):
         return
-    if any(_same(rule, other) for other in review.after.policy_rules):
+    if not _moves(rule, review):
         return
     if rule.source and (_is_pod(rule.source, review)):
         told = f"packets of {rule.source} no longer use table {rule.table}"
@@ -63,10 +64,22 @@ def judge(change: PolicyRuleChange, review: Review) -> Iterator[Finding]:
     )
 
 
-def _same(rule: PolicyRule, other: PolicyRule) -> bool:
-    return rule.model_copy(update={"preference": 0, "protocol": ""}) == other.model_copy(
-        update={"preference": 0, "protocol": ""}
-    )
+def _moves(rule: PolicyRule, review: Review) -> bool:
+    """Whether packets that the rule was for go another way: to the outside, or to what its table has routes for."""
+    places = [outside(rule.family, review.before, review.after)]
+    places += [
+        first_address(route.prefix)
+        for route in review.before.routes
+        if route.family == rule.family and route.table == rule.table and not route.is_default
+    ]
+    for place in places:
+        query = selected_by(rule, place) if not rule.destination or within(place, rule.destination) else None
+        if query is None:
+            continue
+        was = lookup_query(review.before, rule.family, query)
+        if was.rule == rule and was.hops != lookup_query(review.after, rule.family, query).hops:
+            return True
+    return False
 
 
 def _is_pod(source: str, review: Review) -> bool:

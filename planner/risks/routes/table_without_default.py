@@ -20,19 +20,20 @@ Add the table's routes again.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import lookup_query, outside, selected_by
 from planner.models.change import PolicyRuleChange, RouteChange
 from planner.models.finding import Extent, Finding
-from planner.models.node import NodeState
 from planner.models.route import DEFAULT, LOCAL, MAIN, PolicyRule
 from planner.models.traffic import TrafficClass
 from planner.risks.risk import Review, Risk
 from planner.risks.routes.local_rule_missing import is_for_all
+from planner.risks.routes.prefixes import within
 
 _OWN_TABLES = frozenset({MAIN, LOCAL, DEFAULT, ""})
 
 
 def judge(change: RouteChange | PolicyRuleChange, review: Review) -> Iterator[Finding]:
-    """Rules of the after-state whose table lost its default, or that came with a table without one."""
+    """Packets that a rule sends to the table, and that fall through it another way than they went."""
     match change:
         case RouteChange():
             table, family = change.route.table, change.route.family
@@ -40,14 +41,15 @@ def judge(change: RouteChange | PolicyRuleChange, review: Review) -> Iterator[Fi
             if change.after is None:
                 return
             table, family = change.after.table, change.after.family
-    if table in _OWN_TABLES or _default(review.after, family, table):
+    if table in _OWN_TABLES:
         return
-    rules = [rule for rule in review.after.policy_rules if _sends(rule, family, table)]
+    world = outside(family, review.before, review.after)
+    rules = [
+        rule
+        for rule in review.after.policy_rules
+        if _sends(rule, family, table) and _falls_through(rule, world, review)
+    ]
     if not rules:
-        return
-    if any(_sends(rule, family, table) for rule in review.before.policy_rules) and not _default(
-        review.before, family, table
-    ):
         return
     selected = ", ".join(
         sorted({rule.source or rule.fwmark or rule.iif or "some packets" for rule in rules})[:3]
@@ -65,8 +67,15 @@ def judge(change: RouteChange | PolicyRuleChange, review: Review) -> Iterator[Fi
     )
 
 
-def _default(state: NodeState, family: str, table: str) -> bool:
-    return any(route.family == family and route.table == table and route.is_default for route in state.routes)
+def _falls_through(rule: PolicyRule, world: str, review: Review) -> bool:
+    """Whether its packets to the outside leave the table without an answer now, and so go another way than before."""
+    query = selected_by(rule, world)
+    if query is None or (rule.destination and not within(world, rule.destination)):
+        return False
+    now = lookup_query(review.after, rule.family, query)
+    was = lookup_query(review.before, rule.family, query)
+    through = now.rule is None or now.rule.preference > rule.preference
+    return through and was.leads and was.hops != now.hops
 
 
 def _sends(rule: PolicyRule, family: str, table: str) -> bool:

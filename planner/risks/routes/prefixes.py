@@ -1,17 +1,12 @@
-"""Which route a destination takes within one table, and whose pods live behind a prefix."""
+"""Whose pods live behind a prefix, and arithmetic with the prefixes of routes."""
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from planner.models.change import Change, RouteChange
-from planner.models.node import NodeState
-from planner.models.route import MAIN, Route
 from planner.risks.risk import Review
 
 Prefix = IPv4Network | IPv6Network
-Hops = tuple[str, frozenset[tuple[str, str]], str]
-"""Type, next hops as (gateway, link), preferred source: what a packet notices of a route."""
-DISCARDS = frozenset({"blackhole", "unreachable", "prohibit"})
 
 
 def prefix(text: str) -> Prefix:
@@ -32,54 +27,10 @@ def overlaps(one: str, other: str) -> bool:
     return within(one, other) or within(other, one)
 
 
-def lookup(state: NodeState, address: str, table: str = MAIN) -> Route | None:
-    """The route of one address in one table: longest prefix first, then smallest metric, then the order of the table."""
-    # fib_trie.c, fib_table_lookup: length, then tos, then priority; a tos of 0 stands for all traffic here.
-    # Routes whose link is down are skipped for unicast (fib_table_lookup, RTNH_F_DEAD).
-    target = ip_address(address)
-    best: Route | None = None
-    for route in state.routes:
-        if route.table != table or route.tos not in {"0", "", "0x00"}:
-            continue
-        net = prefix(route.prefix)
-        if target.version != net.version or target not in net:
-            continue
-        if best is None or (-net.prefixlen, route.metric) < (-prefix(best.prefix).prefixlen, best.metric):
-            best = route
-    return best
-
-
-def hops(route: Route | None) -> Hops:
-    """What decides where the packet goes; `none` when there is no route."""
-    if route is None:
-        return "none", frozenset(), ""
-    return (
-        route.type,
-        frozenset((hop.via, hop.link) for hop in route.nexthops)
-        or frozenset({("", str(route.nexthop_id or ""))}),
-        route.source,
-    )
-
-
 def first_address(text: str) -> str:
     """An address in the middle of the prefix: one that a host could have."""
     net = prefix(text)
     return str(net[net.num_addresses // 2])
-
-
-def decided(state: NodeState, text: str, table: str = MAIN) -> Hops:
-    """Where packets to the prefix go, as far as one of its addresses tells."""
-    return hops(lookup(state, first_address(text), table))
-
-
-def shown(route: Route | None) -> str:
-    """`via 10.0.0.7 on eth0`, `blackhole`, `no route`."""
-    if route is None:
-        return "no route"
-    if route.type != "unicast":
-        return route.type
-    parts = [f"{'via ' + hop.via + ' ' if hop.via else ''}on {hop.link}" for hop in route.nexthops]
-    return " or ".join(parts) or "a nexthop object"
 
 
 def is_own(text: str, review: Review) -> bool:
