@@ -8,7 +8,6 @@ from planner.models.horizon import Horizon
 from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import NotRehearsed, Proof, Rehearsal, Trial, Turn
-from planner.rehearse.facts import compare, facts
 from planner.rehearse.stage import Stage
 from planner.rehearse.trials import run_trials
 from planner.rehearse.turns import Ground, Probing, no_probes, run_turns
@@ -39,7 +38,7 @@ def rehearse(
         return stage
 
     try:
-        ground = Ground(open_stage or opened, plan, backend=node.iptables_default)
+        ground = Ground(open_stage or opened, plan)
     except NetchangeError as error:
         return not_run(outlook.node, error.message)
     try:
@@ -48,7 +47,6 @@ def rehearse(
         whole = sound and all(turn.applied for turn in seen.turns)
         trials = tuple(run_trials(ground, outlook, thorough=thorough)) if whole else ()
         not_rehearsed = tuple(dict.fromkeys((*seen.not_rehearsed, *ground.stage.not_rebuilt)))
-        differing = {difference.what for difference in compare(node, ground.stage.original)}
         return Rehearsal(
             node=outlook.node,
             proof=judge(outlook, seen.turns, trials, not_rehearsed),
@@ -60,7 +58,7 @@ def rehearse(
             trials=trials,
             not_rehearsed=not_rehearsed,
             unreached=len(plan.steps) - len(seen.turns),
-            facts=sum(name not in differing for name in facts(node)),
+            facts=ground.stage.facts,
             seconds=round(monotonic() - began, 1),
         )
     finally:

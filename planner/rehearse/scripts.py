@@ -9,18 +9,8 @@ from planner.rehearse.process import Completed, Running
 from planner.rehearse.stage import Stage
 
 PLACE = "/run/netchange-rehearsal"
-TOOLS = f"{PLACE}/tools"
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 LONG = 3600.0
 """Seconds after which a script that does not end is ended."""
-PROGRAMS = (
-    "iptables",
-    "ip6tables",
-    "iptables-restore",
-    "ip6tables-restore",
-    "iptables-save",
-    "ip6tables-save",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +23,11 @@ class Scripts:
     rollback_text: str
 
     @classmethod
-    def on(cls, stage: Stage, plan: Plan, *, backend: str = "") -> "Scripts":
-        """Put them there; `backend` is what plain `iptables` means on the node."""
+    def on(cls, stage: Stage, plan: Plan) -> "Scripts":
+        """Put them there."""
         made = cls(stage, plan, emit_apply(plan), emit_rollback(plan))
         stage.write(f"{PLACE}/apply.sh", made.apply_text, mode=0o700)
         stage.write(f"{PLACE}/rollback.sh", made.rollback_text, mode=0o700)
-        if backend in {"nft", "legacy"}:
-            for program in PROGRAMS:
-                family, _, rest = program.partition("-")
-                named = "-".join(word for word in (family, backend, rest) if word)
-                stage.write(f"{TOOLS}/{program}", f'#!/bin/sh\nexec {named} "$@"\n', mode=0o755)
         return made
 
     @property
@@ -95,11 +80,7 @@ class Scripts:
 
     def _environment(self) -> dict[str, str]:
         # Parts that are not understood are told in the report; here they are run to see what they leave behind.
-        return {
-            "NETCHANGE_STATE": f"{PLACE}/state",
-            "NETCHANGE_ACCEPT_UNKNOWN": "1",
-            "PATH": f"{TOOLS}:{PATH}",
-        }
+        return {"NETCHANGE_STATE": f"{PLACE}/state", "NETCHANGE_ACCEPT_UNKNOWN": "1"}
 
 
 def said(done: Completed) -> str:

@@ -82,7 +82,7 @@ def _twice(ground: Ground) -> tuple[Trial, float]:
 
 
 def _mishap(ground: Ground, make: Callable[[Plan, int], Plan], step: int, words: str) -> Trial:
-    variant = Scripts.on(ground.stage, make(ground.fitted.plan, step), backend=ground.backend)
+    variant = Scripts.on(ground.stage, make(ground.fitted.plan, step))
     ended = variant.apply()
     trouble: list[str] = []
     wanted = {2} if make is failing else GONE
@@ -98,7 +98,7 @@ def _mishap(ground: Ground, make: Callable[[Plan, int], Plan], step: int, words:
 
 def _again(ground: Ground) -> None:
     """The scripts of the plan itself in the place of those with a mishap."""
-    ground.scripts = Scripts.on(ground.stage, ground.fitted.plan, backend=ground.backend)
+    ground.scripts = Scripts.on(ground.stage, ground.fitted.plan)
 
 
 def _killed_at_moments(ground: Ground, seconds: float) -> Trial:
@@ -130,15 +130,15 @@ def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
     """Beside the change: it stays. In what the change has set: the rollback stops and touches nothing."""
     scripts = ground.scripts
     trouble = _unless_done(scripts)
-    applied = ground.stage.snapshot()
+    applied = ground.look()
     for argv in ELSEWHERE:
         ground.stage.run(argv)
-    beside = ground.stage.snapshot()
+    beside = ground.look()
     theirs = {difference.what: difference.found for difference in compare(applied, beside)}
     back = scripts.rollback()
     if back.status not in UNDONE:
         trouble.append(said(back))
-    found = compare(ground.stage.original, ground.stage.snapshot())
+    found = compare(ground.stage.original, ground.look())
     kept = {difference.what: difference.found for difference in found}
     if kept != theirs:
         trouble.append(f"instead of what somebody else made there is: {_told(found) or 'nothing'}")
@@ -161,11 +161,11 @@ def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
     done = ground.stage.run(foreign.argv)
     if done.status != 0:
         trouble.append(f"what somebody else does could not be done: {said(done)}")
-    before = facts(ground.stage.snapshot())
+    before = facts(ground.look())
     back = scripts.rollback()
     if back.status != 3:
         trouble.append(f"it was not refused: {said(back)}")
-    touched = compare_facts(before, facts(ground.stage.snapshot()))
+    touched = compare_facts(before, facts(ground.look()))
     if touched:
         trouble.append(f"it was refused, and changed all the same: {_told(touched)}")
     forced = scripts.rollback("--force")

@@ -35,7 +35,6 @@ class Ground:
 
     open_stage: Callable[[], Stage]
     plan: Plan
-    backend: str = ""
     stage: Stage = field(init=False)
     scripts: Scripts = field(init=False)
     fitted: Fitted = field(init=False)
@@ -49,7 +48,7 @@ class Ground:
         self.stage = self.open_stage()
         try:
             self.fitted = fit(self.plan, self.stage)
-            self.scripts = Scripts.on(self.stage, self.fitted.plan, backend=self.backend)
+            self.scripts = Scripts.on(self.stage, self.fitted.plan)
             self.wanted = facts(self.stage.original)
         except BaseException:
             self.close()
@@ -64,9 +63,14 @@ class Ground:
         """End the stage and all that runs on it."""
         self.stage.__exit__(None, None, None)
 
+    def look(self) -> NodeState:
+        """The stage as it is once its links have seen what was done to them."""
+        self.stage.settle()
+        return self.stage.snapshot()
+
     def left_behind(self) -> tuple[Difference, ...]:
         """What is not as it was; then the stage is of no use any more and another one takes its place."""
-        found = compare(self.stage.original, self.stage.snapshot())
+        found = compare(self.stage.original, self.look())
         if found:
             self.renew()
         else:
@@ -125,7 +129,7 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
         number = str(step.number)
         done = ground.scripts.apply("--from", number, "--to", number)
         ground.scripts.keep_notes(step.number)
-        found = ground.stage.snapshot()
+        found = ground.look()
         expected = on_stage(stage.after, start, ground.stage.original)
         unseen += [
             NotRehearsed(what=name, reason="it could not be rebuilt as it is on the node")
