@@ -126,6 +126,10 @@ class Comparison(Noun):
     losses: tuple[Loss, ...] = ()
     unknown: tuple[str, ...] = ()
     """Why packets beyond the classes may be treated differently all the same."""
+    doubts: dict[str, tuple[str, ...]] = {}
+    """Those of them that what changed can hang on, by family; a family without any is decided."""
+    unfinished: tuple[str, ...] = ()
+    """Families whose analysis took more than it may."""
     scope: tuple[str, ...] = ()
     """Which packets this is about, and what is taken for granted."""
 

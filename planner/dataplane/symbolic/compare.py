@@ -150,6 +150,10 @@ def compare(
     return Comparison(
         classes=tuple(found), losses=_worst(loss for one in told for loss in one.losses),
         unknown=tuple(dict.fromkeys(unknown)), scope=SCOPE,
+        doubts={
+            family: one.doubts[family] for family, one in zip(FAMILIES, told, strict=True) if family in one.doubts
+        },
+        unfinished=tuple(family for one in told for family in one.unfinished),
     )  # fmt: skip
 
 
@@ -160,7 +164,8 @@ def _worst(losses: Iterable[Loss]) -> tuple[Loss, ...]:
         other = found.get(loss.part, loss)
         found[loss.part] = loss.model_copy(
             update={
-                "certain": max(loss.certain, other.certain), "possible": max(loss.possible, other.possible)
+                "certain": max(loss.certain, other.certain), "possible": max(loss.possible, other.possible),
+                "everything": loss.everything or other.everything,
             }
         )  # fmt: skip
     return tuple(found.values())
@@ -174,6 +179,8 @@ def _compare(
     unknown = [*beyond(before, after, "ip")] if family == "ip" else []
     found: list[PacketClass] = []
     losses: tuple[Loss, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     try:
         spent = Budget() if budget is None else Budget(budget.visits)
         analysis = Analysis(before, after, budget=spent, family=family)
@@ -184,6 +191,8 @@ def _compare(
         if family != "ip":
             unknown = [*beyond(before, after, family), *unknown]
         region = analysis.region()
+        # What no packet can meet hangs on nothing that is not known.
+        doubts = tuple(unknown) if region.satisfiable() else tuple(analysis.changed.doubts)
         wishes = analysis.wishes(hints)
         partition = Partition(analysis.space, analysis.names, parts, near) if parts else None
         lost = analysis.space.none
@@ -200,4 +209,8 @@ def _compare(
         losses = partition.losses(lost) if partition is not None else ()
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
-    return Comparison(classes=tuple(found), losses=losses, unknown=tuple(unknown))
+        unfinished, doubts = (family,), tuple(unknown)
+    return Comparison(
+        classes=tuple(found), losses=losses, unknown=tuple(unknown), doubts={family: doubts} if doubts else {},
+        unfinished=unfinished,
+    )  # fmt: skip
