@@ -2,7 +2,8 @@
 
 A block is introduced by a line that holds a path in backticks and ends with a colon. `before/…` builds the node,
 `proposal/…` is the change, and the `report` fence is the table, or the word `nothing`. Blocks above the first heading
-belong to every scenario of the page; a scenario's own block of the same path replaces them.
+belong to every scenario of the page; a scenario's own block of the same path replaces them. A `flows` fence lists packets
+with what becomes of each before and after (see `flows.py`).
 """
 
 import os
@@ -60,6 +61,9 @@ class Scenario:
     report: str | None = None
     span: tuple[int, int] = (0, 0)
     """Lines of the report's fence: the one after its opening, and its closing."""
+    flows: str = ""
+    """Text of the `flows` fence."""
+    flows_span: tuple[int, int] = (0, 0)
 
     @property
     def id(self) -> str:
@@ -83,6 +87,8 @@ def read(page: Path) -> Iterator[Scenario]:
             text = "\n".join(lines[number + 1 : end]) + "\n"
             if current is not None and fence[2] == "report":
                 current.report, current.span = text, (number + 1, end)
+            elif current is not None and fence[2] == "flows":
+                current.flows, current.flows_span = text, (number + 1, end)
             elif path.startswith("before/"):
                 (shared if current is None else current.before)[path.removeprefix("before/")] = text
             elif current is not None and path.startswith("proposal/"):

@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from flows import filled
 from page import HEAD, UPDATE, Scenario, pages, read, rewrite, run, table
 
 SCENARIOS = [scenario for page in pages() for scenario in read(page)]
@@ -26,7 +27,8 @@ def test_the_page_tells_the_truth(scenario: Scenario) -> None:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_pages_are_rewritten(page: Path) -> None:
     """Each fence gets the program's own words."""
-    rewrite(page, [(item.span, table(run(item))) for item in read(page) if item.report is not None])
+    reports = [(item.span, table(run(item))) for item in read(page) if item.report is not None]
+    rewrite(page, [*reports, *((item.flows_span, filled(item)) for item in read(page) if item.flows)])
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)

@@ -215,3 +215,19 @@ def arp_answer(question: Frame, mac: bytes) -> bytes:
 def arp_target(frame: Frame) -> str:
     """The address that an ARP request asks for, or an empty string."""
     return str(ip_address(frame.body[24:28])) if frame.kind == ARP and frame.body[7:8] == b"\x01" else ""
+
+
+def neighbour_answer(question: Frame, packet: Packet, mac: bytes) -> bytes:
+    """The advertisement that answers a neighbour solicitation: the address asked for is at `mac` (RFC 4861, 4.4)."""
+    target = packet.body[:16]
+    told = Packet(
+        source=str(ip_address(target)),
+        destination=packet.source,
+        protocol=ICMP6,
+        icmp_type=136,
+        hop_limit=255,
+        # Solicited, and to override what is known; then the target and its link-layer address.
+        identifier=0x6000,
+        body=target + bytes((2, 1)) + mac,
+    )
+    return ethernet(question.source, mac, IPV6, build(told))

@@ -29,6 +29,7 @@ from oracle.frames import (
     ethernet,
     mac_bytes,
     mac_text,
+    neighbour_answer,
     parse,
     parse_frame,
     parse_transport,
@@ -36,7 +37,7 @@ from oracle.frames import (
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
-TUNSETIFF = 0x400454CA
+TUNSETIFF, TUNSETCARRIER = 0x400454CA, 0x400454E2
 IFF_TUN, IFF_TAP, IFF_NO_PI = 1, 2, 0x1000
 SO_RCVMARK = 75
 IPV6_FLOWINFO = 11
@@ -102,6 +103,8 @@ class Stage:
         self.tunnels: dict[str, Tunnel] = {}
         self.neighbours: dict[str, str] = {}
         """Address at a MAC."""
+        self.solicited = False
+        """Whether questions for neighbours of IPv6 are answered: they and their answers pass the node's own rules."""
         self.unresolved: list[tuple[str, str]] = []
         """Neighbours that the kernel asked for since the last time, and that cannot be answered: link and address."""
 
@@ -150,12 +153,14 @@ class Stage:
             for key, value in values.items():
                 self.write(key, value)
 
-    def link(self, name: str, *, mac: str = "", tun: bool = False) -> None:
+    def link(self, name: str, *, mac: str = "", tun: bool = False, carrier: bool = True) -> None:
         """A link that ends here; still down and without addresses."""
         with self.inside():
             file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
             flags = (IFF_TUN if tun else IFF_TAP) | IFF_NO_PI
             fcntl.ioctl(file, TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
+            if not carrier:
+                fcntl.ioctl(file, TUNSETCARRIER, struct.pack("i", 0))
         self.links[name] = file
         if not tun:
             self.macs[name] = mac
@@ -220,9 +225,7 @@ class Stage:
         frame = parse_frame(data)
         target = arp_target(frame)
         if target:
-            # A question on a bridge is heard at every port, and answered at one.
-            ports = [port for port, bridge in self.masters.items() if bridge == self.masters.get(name)]
-            if ports and name != self.ports.get(target, ports[0]):
+            if not self._lives(target, name):
                 return False
             if frame.body[14] == 127:
                 # Asked with a loopback address: the answer to it would be refused (net/ipv4/arp.c, arp_process).
@@ -234,8 +237,15 @@ class Stage:
         if packet is None:
             return False
         if packet.protocol == 58 and packet.icmp_type == 135:
-            self.unresolved.append((name, str(ip_address(packet.body[:16]))))
-            return False
+            address = str(ip_address(packet.body[:16]))
+            if not self.solicited or packet.source == "::":
+                self.unresolved.append((name, address))
+                return False
+            if not self._lives(address, name):
+                return False
+            self.knows(address)
+            self.send(name, neighbour_answer(frame, packet, mac_bytes(mac_of(address))))
+            return True
         for tunnel_name, tunnel in self.tunnels.items():
             if tunnel.lower == name and packet.protocol == UDP and packet.destination_port == tunnel.port:
                 frame = parse_frame(frame.body[28 + 8 :])
@@ -245,6 +255,11 @@ class Stage:
                 return False
         events.append(Event(name, packet, frame))
         return False
+
+    def _lives(self, address: str, name: str) -> bool:
+        """Whether that is where an address answers: a question on a bridge is heard at every port, and answered at one."""
+        ports = [port for port, bridge in self.masters.items() if bridge == self.masters.get(name)]
+        return not ports or name == self.ports.get(address, ports[0])
 
     def counters(self) -> dict[str, int]:
         """What the kernel counted so far of packets that it refuses without a word."""
