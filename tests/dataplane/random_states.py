@@ -167,7 +167,10 @@ def make_route(rng: random.Random) -> Route:
         if rng.random() < 0.2:
             hops = (NextHop(via="192.168.0.1", link="eth0"), NextHop(via="10.0.1.254", link="eth1", weight=2))
     tos = "0x10" if rng.random() < 0.05 else "0"
-    return Route(family="ip", table=table, prefix=prefix, type=kind, metric=metric, nexthops=hops, tos=tos)
+    mtu = 1200 if rng.random() < 0.05 else None
+    return Route(
+        family="ip", table=table, prefix=prefix, type=kind, metric=metric, nexthops=hops, tos=tos, mtu=mtu
+    )  # fmt: skip
 
 
 def make_rules(rng: random.Random) -> tuple[PolicyRule, ...]:
@@ -223,6 +226,7 @@ def make_sets(rng: random.Random) -> tuple[IpSet, ...]:
 def make_links(rng: random.Random) -> tuple[Link, ...]:
     links = []
     bare, down = rng.random() < 0.2, rng.random() < 0.1
+    small = random.Random(rng.random()).choice(("", "", "eth0", "eth1", "cni0"))
     for at, name in enumerate(("lo", *LINKS), 1):
         addresses = tuple(
             Address(
@@ -240,6 +244,7 @@ def make_links(rng: random.Random) -> tuple[Link, ...]:
                 index=at,
                 up=not (name == "eth1" and down),
                 kind="loopback" if name == "lo" else "",
+                mtu=1400 if name == small else 1500,
                 addresses=addresses,
             )
         )
@@ -324,7 +329,7 @@ def change(seed: int, state: NodeState) -> NodeState:
     """One small change."""
     rng = random.Random(seed)
     kinds: tuple[Callable[[random.Random, NodeState], NodeState], ...] = (
-        _rule, _rule, _rule, _rule, _policy, _route, _route, _policy_rule, _sysctl, _set, _swap,
+        _rule, _rule, _rule, _rule, _policy, _route, _route, _policy_rule, _sysctl, _set, _swap, _mtu,
     )  # fmt: skip
     return rng.choice(kinds)(rng, state)
 
@@ -389,6 +394,15 @@ def _sysctl(rng: random.Random, state: NodeState) -> NodeState:
     )
 
 
+def _mtu(rng: random.Random, state: NodeState) -> NodeState:
+    name = rng.choice(LINKS)
+    links = tuple(
+        link.model_copy(update={"mtu": 1300 if link.mtu != 1300 else 1500}) if link.name == name else link
+        for link in state.links
+    )
+    return state.model_copy(update={"links": links})
+
+
 def _set(rng: random.Random, state: NodeState) -> NodeState:
     return state.model_copy(update={"ipsets": make_sets(rng)})
 
@@ -409,6 +423,7 @@ def make_flow(rng: random.Random) -> Flow:
         icmp_type=rng.choice((8, 0, 3)),
         hop_limit=rng.choice((64, 64, 64, 2, 1)),
         tos=rng.choice((0, 0, 0x10)),
+        length=rng.choice((60, 60, 60, 1300, 1301, 1401, 1500, 9000)),
         state=rng.choice(("NEW", "NEW", "NEW", "ESTABLISHED", "RELATED", "INVALID")),
         entry=Entry(link="" if local else rng.choice(LINKS), user=0 if local else None),
     )

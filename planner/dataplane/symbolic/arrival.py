@@ -13,6 +13,7 @@ from planner.dataplane.symbolic.view import View
 from planner.models.flow import Disposition
 
 Steps = list[tuple[PacketSet, Form | End]]
+LONGEST = 0xFFFF
 DECREMENT = bytes([0, *range(255)])
 """ip_forward() takes one off before the FORWARD hook."""
 
@@ -109,7 +110,7 @@ class Arrival:
     def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
         for part, link, hop in legs_of(self.space, where, way, form):
             passed = self._validate(part, form, link, found)
-            found += forwarded(self.space, passed, form, link, hop)
+            found += forwarded(self.view, passed, form, link, hop, way.mtu)
 
     def _validate(
         self, where: PacketSet, form: Form, link: str, found: Steps, *, broadcast: bool = False
@@ -188,13 +189,21 @@ class Arrival:
                 return where & self.unfiltered
 
 
-def forwarded(space: Space, where: PacketSet, form: Form, link: str, hop: str) -> Steps:
-    """On to FORWARD, with one off the hop limit."""
+def forwarded(view: View, where: PacketSet, form: Form, link: str, hop: str, mtu: int) -> Steps:
+    """On to FORWARD, with one off the hop limit, as far as the size fits (ip_forward(), ip6_forward())."""
+    space = view.space
     few = _expiring(space, form)
     less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
     onward = replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less)
     ends = told(space, where & few, Disposition.EXPIRED, "the hop limit", "time-exceeded")
-    return [*ends, (where & ~few, onward)]
+    where = where & ~few
+    most = mtu or view.mtu(link)
+    if most < LONGEST:
+        big = where & space.interval(Part.LENGTH, most + 1, LONGEST)
+        kind = "packet-too-big" if view.six else "fragmentation-needed"
+        ends += told(space, big, Disposition.TOO_BIG, f"{link} takes {most} octets", kind)
+        where = where & ~big
+    return [*ends, (where, onward)]
 
 
 def told(space: Space, where: PacketSet, end: Disposition, reason: str, kind: str) -> Steps:

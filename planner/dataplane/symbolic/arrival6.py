@@ -107,4 +107,4 @@ class Arrival6:
         text = "a link-local source is not forwarded"
         found += told(space, near, Disposition.MARTIAN, text, "beyond-scope")
         for part, link, hop in legs_of(space, where & ~nobody & ~near, way, form):
-            found += forwarded(space, part, form, link, hop)
+            found += forwarded(self.view, part, form, link, hop, way.mtu)

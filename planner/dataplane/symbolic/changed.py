@@ -63,12 +63,16 @@ class Changed:
     prefixes: dict[str, "BackMatters"] = field(default_factory=dict)
     """Of routes, with what the way back to a source in them is changed for."""
     links: set[str] = field(default_factory=set)
+    longer: int | None = None
+    """Packets of more octets: the limit of some link is another one."""
     doubts: list[str] = field(default_factory=list)
 
     @property
     def any(self) -> bool:
         """Whether there is something to look at."""
-        return bool(self.stages or self.everything or self.rules or self.prefixes or self.links)
+        return bool(
+            self.stages or self.everything or self.rules or self.prefixes or self.links or self.longer
+        )
 
 
 def changes(before: View, after: View) -> Changed:
@@ -95,15 +99,22 @@ def changes(before: View, after: View) -> Changed:
     if old.links != new.links and _links(before) != _links(after):
         found.stages |= TABLE_STAGES | ROUTING_STAGES
         found.everything = True
+    sizes = [(before.mtu(name), after.mtu(name)) for name in before.links if name in after.links]
+    limits = [min(pair) for pair in sizes if pair[0] != pair[1]]
+    if limits:
+        found.stages |= ROUTING_STAGES
+        found.longer = min(limits)
     return found
+
+
+UNSEEN: dict[str, object] = {"operstate": "", "altnames": (), "alias": "", "txqueuelen": None}
+"""What of a link no packet notices."""
 
 
 def _links(view: View) -> list[Link]:
     """As far as packets of the family may notice."""
     return [
-        link.model_copy(
-            update={"addresses": view.addresses[link.name], "operstate": "", "altnames": (), "alias": ""}
-        )
+        link.model_copy(update={"addresses": view.addresses[link.name], "mtu": 0, **UNSEEN})
         for link in view.state.links
     ]
 

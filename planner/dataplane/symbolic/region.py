@@ -7,6 +7,7 @@ from ipaddress import IPv6Address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.arrival import LONGEST
 from planner.dataplane.symbolic.chains import packed
 from planner.dataplane.symbolic.changed import BackMatters, Changed
 from planner.dataplane.symbolic.match import PARTS, fits
@@ -95,6 +96,8 @@ class Region:
             # route_localnet counts for the link that a packet of the node with a loopback address leaves by, too.
             own = self.space.equals(Part.IN_LINK, 0)
             seen.append(own & self.space.prefix(Part.SOURCE, 127 << 24, 8))
+        if self.changed.longer is not None:
+            seen.append(self.space.interval(Part.LENGTH, min(self.changed.longer + 1, LONGEST), LONGEST))
         region = self.space.union(seen)
         if not region.satisfiable():
             return region

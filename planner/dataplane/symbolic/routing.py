@@ -27,6 +27,8 @@ class Way:
     doubt: str = ""
     length: int = 0
     text: str = ""
+    mtu: int = 0
+    """The route's own limit; 0: that of the link."""
 
 
 NOWHERE = Way("none")
@@ -344,7 +346,7 @@ class Table:
             legs.append((hop.link, hop.via, hop.weight))
         if hops and not legs:
             return None
-        return Way(route.type, tuple(legs), length=net.length, text=text)
+        return Way(route.type, tuple(legs), length=net.length, text=text, mtu=route.mtu or 0)
 
     def _ignored_without_carrier(self, link: str) -> bool:
         if self.view.six:

@@ -12,7 +12,8 @@ SCOPE = (
     "packets of known flows as if their flow were not translated; translated ones keep the translation they have",
     "matches with a memory (limit, recent, quota) are taken to answer before as after",
     "the node's own packets carry an address of the node and no mark of a socket",
-    "sizes of packets against the MTU of links, and frames that only cross a bridge, are not looked at",
+    "packets of IPv4 that may not be cut on the way",
+    "frames that only cross a bridge are not looked at",
 )
 AROUND = frozenset({"vrf"})
 """Kinds of links that change how packets are looked up."""

@@ -99,6 +99,12 @@ class View:
         """A link's own value; None when the state does not hold it."""
         return number(self.state.sysctls.get(conf("ipv6" if self.six else "ipv4", link, name)))
 
+    def mtu(self, link: str) -> int:
+        """Octets that a link takes; IPv6 may have a limit of its own there."""
+        held = self.links.get(link)
+        own = self.knob(link, "mtu") if self.six else None
+        return own or (held.mtu if held else 65535)
+
     def either(self, link: str, name: str) -> bool | None:
         """IN_DEV_ORCONF (include/linux/inetdevice.h): `all` or the link's own."""
         values = (self.knob("all", name), self.knob(link, name))
