@@ -21,6 +21,8 @@ REAL = {
 }
 """Kinds that do the same here as on the node, with the kernel module of each. A veth only with both its ends."""
 COLONS_OF_ETHERNET = 5
+LEAVING = "2147483000"
+"""Number of the group of links that are removed."""
 
 
 def rebuild_links(
@@ -160,8 +162,14 @@ def _bridges(namespaces: Namespaces, node: NodeState) -> Iterator[Words]:
             yield "ip", "link", "set", "dev", want.name, "address", want.mac
 
 
-def up_commands(node: NodeState, have: Mapping[str, Link]) -> Iterable[Words]:
-    """Links that are up, what is below first, a bridge before its ports."""
-    for want in sorted(node.links, key=lambda link: _depth(node, link)):
+def up_commands(node: NodeState, have: Mapping[str, Link]) -> Iterator[Words]:
+    """Links that are up: what is below first, ports before their bridge, which then has its carrier at once."""
+    for want in sorted(node.links, key=lambda link: (link.kind == "bridge", _depth(node, link))):
         if want.up and want.name in have and not have[want.name].up:
             yield "ip", "link", "set", "dev", want.name, "up"
+
+
+def remove_together(namespaces: Namespaces, names: Iterable[str]) -> None:
+    """Delete links in one go, as members of a group that nobody else uses."""
+    run_all(namespaces, (("ip", "link", "set", "dev", name, "group", LEAVING) for name in names))
+    run_all(namespaces, (("ip", "link", "delete", "group", LEAVING),))
