@@ -9,7 +9,7 @@ from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.rehearsal import NotRehearsed
 from planner.rehearse.facts import Fact, facts
-from planner.rehearse.links import loaded
+from planner.rehearse.modules import Modules
 from planner.rehearse.rebuild import Rebuilt
 from planner.sysctls.catalogue import Scope, Takes, lookup
 from planner.sysctls.names import link_key
@@ -45,7 +45,7 @@ class Unlike:
     """Facts that were rebuilt and found equal."""
 
 
-def compare_with(node: NodeState, found: NodeState, rebuilt: Rebuilt) -> Unlike:
+def compare_with(node: NodeState, found: NodeState, rebuilt: Rebuilt, modules: Modules) -> Unlike:
     """Every fact in which the stage, right after it was rebuilt, is not the node."""
     wanted, have = facts(node), facts(found)
     refused = {refusal.command: refusal.reason for refusal in rebuilt.refused}
@@ -56,7 +56,9 @@ def compare_with(node: NodeState, found: NodeState, rebuilt: Rebuilt) -> Unlike:
             continue
         kind, _, rest = name.partition(" ")
         if kind == "sysctl":
-            reasons[name] = _sysctl(rest, wanted.get(name), have.get(name), _Sides(node, found, rebuilt))
+            reasons[name] = _sysctl(
+                rest, wanted.get(name), have.get(name), _Sides(node, found, rebuilt, modules)
+            )
         elif kind == "link":
             fields[rest] = _fields(node.link(rest), found.link(rest))
             reasons[name] = _link(rest, fields[rest], rebuilt)
@@ -73,6 +75,7 @@ class _Sides:
     node: NodeState
     found: NodeState
     rebuilt: Rebuilt
+    modules: Modules
 
 
 def _refused(name: str, refused: Mapping[str, str]) -> str:
@@ -113,7 +116,7 @@ def _sysctl(key: str, wanted: Fact | None, have: Fact | None, sides: _Sides) -> 
             lacks = "the stage's" if have is None else "the node's"
             releases = f"node {sides.node.kernel or 'unknown'}, stage {sides.found.kernel}"
             return f"may be one that {lacks} kernel does not have ({releases})"
-        if have is None and fact is not None and fact.module and not loaded(fact.module):
+        if have is None and fact is not None and fact.module and sides.modules.would_load(fact.module):
             return f"the module {fact.module} is not loaded on this machine"
         return HIDDEN if have is None and scope in {Scope.PER_NETNS, Scope.PER_INTERFACE} else UNKNOWN
     return "can only be read" if fact is not None and fact.takes_effect is Takes.READ_ONLY else UNKNOWN

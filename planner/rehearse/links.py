@@ -1,32 +1,24 @@
 """Links of a stage: real ones where the kernel makes the same, else stand-ins that end in this process."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from planner.emit.ip_links import creatable, create_command, link_commands, port_commands
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.rehearse.batch import Refusal, Words, run_all
+from planner.rehearse.modules import Modules
 from planner.rehearse.namespaces import Namespaces, StandIn
 from planner.rehearse.observe import links as read_links
 
-REAL = {
-    "bridge": "bridge",
-    "vxlan": "vxlan",
-    "veth": "veth",
-    "vlan": "8021q",
-    "macvlan": "macvlan",
-    "ipvlan": "ipvlan",
-    "vrf": "vrf",
-}
-"""Kinds that do the same here as on the node, with the kernel module of each. A veth only with both its ends."""
+REAL = frozenset({"bridge", "vxlan", "veth", "vlan", "macvlan", "ipvlan", "vrf"})
+"""Kinds that do the same here as on the node. A veth only with both its ends."""
 COLONS_OF_ETHERNET = 5
 LEAVING = "2147483000"
 """Number of the group of links that are removed."""
 
 
 def rebuild_links(
-    namespaces: Namespaces, node: NodeState
+    namespaces: Namespaces, node: NodeState, modules: Modules
 ) -> tuple[dict[str, int], dict[str, str], list[Refusal]]:
     """Make them, with their settings and masters, still down.
 
@@ -34,10 +26,10 @@ def rebuild_links(
     """
     held = {link.name for link in read_links(namespaces)}
     refused: list[Refusal] = []
-    reasons: dict[str, str] = {}
-    real = [link for link in node.links if link.name not in held and not why_stand_in(link)]
-    wanted = [link for link in node.links if link.name not in held and link not in real]
-    reasons = {link.name: why_stand_in(link) for link in wanted}
+    absent = [link for link in node.links if link.name not in held]
+    reasons = {link.name: why for link in absent if (why := why_stand_in(link, modules))}
+    real = [link for link in absent if link.name not in reasons]
+    wanted = [link for link in absent if link.name in reasons]
     taps, failed = namespaces.open_links([_stand_in(link) for link in wanted])
     refused += [Refusal(f"link {name}", reason) for name, reason in failed.items()]
     refused += run_all(namespaces, _creations(sorted(real, key=lambda link: _depth(node, link)), node))
@@ -56,28 +48,15 @@ def rebuild_links(
     return taps, reasons, refused
 
 
-def why_stand_in(link: Link) -> str:
+def why_stand_in(link: Link, modules: Modules) -> str:
     """Why the link cannot be made as it was; empty when it can."""
     kind = link.kind or "physical link"
     if link.kind == "veth" and not creatable(link):
         return "stands in for a veth, whose other end is in a pod"
     if link.kind not in REAL or not creatable(link):
         return f"stands in for a {kind}"
-    if not loaded(REAL[link.kind]):
-        return f"stands in for a {kind}, whose module {REAL[link.kind]} is not loaded on this machine"
-    return ""
-
-
-def loaded(module: str) -> bool:
-    """Whether asking the kernel for it loads nothing on the machine."""
-    if not Path("/proc/modules").exists() or Path("/sys/module", module).is_dir():
-        return True
-    release = Path("/proc/sys/kernel/osrelease").read_text(encoding="ascii").strip()
-    try:
-        builtin = Path("/lib/modules", release, "modules.builtin").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return f"/{module}.ko" in builtin
+    module = modules.would_load(f"rtnl-link-{link.kind}")
+    return f"stands in for a {kind}, whose module {module} is not loaded on this machine" if module else ""
 
 
 def _stand_in(link: Link) -> StandIn:

@@ -1,14 +1,16 @@
 """A recorded node put into empty namespaces, in an order that the kernel accepts."""
 
+import posixpath
 import time
 from dataclasses import dataclass, field
 
 from planner.emit.sysctl import restore_writes
-from planner.models.node import NodeState
+from planner.models.node import ConfigFile, NodeState
 from planner.rehearse import observe
 from planner.rehearse.batch import Refusal, run_all
 from planner.rehearse.filters import rebuild_filters
 from planner.rehearse.links import rebuild_links, up_commands
+from planner.rehearse.modules import Modules
 from planner.rehearse.namespaces import Namespaces
 from planner.rehearse.routing import address_commands, entry_commands, route_commands, rule_commands
 from planner.sysctls.names import key_to_path, path_to_key
@@ -38,13 +40,15 @@ class Rebuilt:
     """Sysctls that were refused, with the reason."""
 
 
-def rebuild(namespaces: Namespaces, node: NodeState) -> Rebuilt:
+def rebuild(namespaces: Namespaces, node: NodeState, modules: Modules) -> Rebuilt:
     """Put the node there. What was refused is told, never raised."""
     done = Rebuilt()
-    done.refused += [Refusal(f"file {line.partition(':')[0]}", line) for line in namespaces.write(node.files)]
+    done.refused += [
+        Refusal(f"file {line.partition(':')[0]}", line) for line in namespaces.write(_files(node))
+    ]
     _sysctls(namespaces, node, done)
     namespaces.sysctls([(key_to_path(key), value) for key, value in QUIET.items()])
-    done.taps, done.stand_ins, refused = rebuild_links(namespaces, node)
+    done.taps, done.stand_ins, refused = rebuild_links(namespaces, node, modules)
     done.refused += refused
     have = {link.name: link for link in observe.links(namespaces)}
     run_all(namespaces, address_commands(node, have.values()))
@@ -60,6 +64,16 @@ def rebuild(namespaces: Namespaces, node: NodeState) -> Rebuilt:
     done.refused += run_all(namespaces, entry_commands(node))
     done.refused += rebuild_filters(namespaces, node)
     return done
+
+
+def _files(node: NodeState) -> dict[str, ConfigFile]:
+    """Those that were recorded; of a link that leads to something else, that as well."""
+    files = dict(node.files)
+    for path, file in node.files.items():
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), file.link_to))
+        if file.link_to and file.text and target not in files:
+            files[target] = file.model_copy(update={"link_to": ""})
+    return files
 
 
 def _sysctls(namespaces: Namespaces, node: NodeState, done: Rebuilt) -> None:

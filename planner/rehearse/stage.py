@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from secrets import token_hex
 from socket import socket
 from types import TracebackType
@@ -20,6 +19,7 @@ from planner.parse.stream import parse_stream
 from planner.rehearse.fidelity import Unlike, compare_with, told
 from planner.rehearse.isolation import Isolation, usual
 from planner.rehearse.links import remove_together
+from planner.rehearse.modules import Modules, needed
 from planner.rehearse.namespaces import Namespaces, StageFailedError
 from planner.rehearse.process import Completed, Running
 from planner.rehearse.rebuild import Rebuilt, rebuild, settle
@@ -45,8 +45,11 @@ def available() -> str:
 class Stage:
     """One node. Whatever is started here is in its network, its files and its process numbers, and ends with it."""
 
-    def __init__(self, node: NodeState, *, isolation: Isolation | None = None) -> None:
+    def __init__(
+        self, node: NodeState, *, isolation: Isolation | None = None, load_modules: bool = False
+    ) -> None:
         self._node = node
+        self._load_modules = load_modules
         self._walls = isolation or usual()
         self._unlike = Unlike()
         self._rebuilt = Rebuilt()
@@ -63,7 +66,13 @@ class Stage:
         """Kernel modules that the machine has loaded since the stage was made."""
 
     def __enter__(self) -> Self:
-        self._modules = _modules()
+        self._modules = Modules()
+        missing = needed([self._node], self._modules)
+        if missing and not self._load_modules:
+            raise StageFailedError(
+                f"rebuilding {self._node.name} would load kernel modules on this machine: {', '.join(missing)}",
+                hint="rehearse where they are loaded, or on a machine that they may be loaded on",
+            )
         directories = {one.directory for one in DIRECTORIES}
         self._namespaces = Namespaces(
             self._walls,
@@ -107,10 +116,10 @@ class Stage:
 
     def rebuild(self) -> None:
         """Put the node there, look at it, and note what is not as it was."""
-        self._rebuilt = rebuild(self._namespaces, self._node)
+        self._rebuilt = rebuild(self._namespaces, self._node, self._modules)
         self.original = self.snapshot()
         self.tools = dict(self.original.tools)
-        self._unlike = compare_with(self._node, self.original, self._rebuilt)
+        self._unlike = compare_with(self._node, self.original, self._rebuilt, self._modules)
         self.not_rebuilt = told(self._unlike, self.original)
 
     def snapshot(self) -> NodeState:
@@ -119,7 +128,7 @@ class Stage:
         argv = ("sh", "-c", collector_script(), "netchange", token, "/", str(COMMAND_DEADLINE))
         done = self._namespaces.run(argv, b"", {}, COLLECTOR_DEADLINE)
         sections, _ = parse_stream(done.stdout, token=token)
-        self.modules = tuple(sorted(_modules() - self._modules))
+        self.modules = self._modules.new()
         return parse_node(sections, name=self._node.name)
 
     def settle(self) -> None:
@@ -170,11 +179,3 @@ class Stage:
     def socket(self, family: int, kind: int, protocol: int = 0) -> socket:
         """A socket that was opened on the stage: raw ones see what is delivered to the node itself."""
         return self._namespaces.socket(family, kind, protocol)
-
-
-def _modules() -> frozenset[str]:
-    try:
-        lines = Path("/proc/modules").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return frozenset()
-    return frozenset(line.split()[0] for line in lines)
