@@ -85,6 +85,8 @@ class PacketClass(Noun):
     """They arrive only because their destination is translated."""
     from_outside: bool = False
     """New connections from beyond the cluster's, the node's and private networks are among them."""
+    only_outside: bool = False
+    """All of them are such connections."""
     walked_before: Trace | None = None
     """The witness through the state before, hop by hop."""
     walked_after: Trace | None = None

@@ -54,3 +54,5 @@ class TrafficPart(Noun):
     and shares are of this; empty: of the whole part."""
     served: bool = False
     """Arrives only because its destination is translated."""
+    narrow: bool = False
+    """Small enough to ask which of its packets passed before: shares are of those."""

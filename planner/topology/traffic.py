@@ -134,12 +134,12 @@ def _own(world: World) -> Iterator[TrafficPart]:
         )  # fmt: skip
     yield TrafficPart(
         name="ssh-answers", words="the node's answers to ssh sessions", traffic=TrafficClass.NODE_MANAGEMENT,
-        boxes=(PacketBox(links=mine, protocols=(TCP,), source_ports=world.ssh, states=ANSWERS),),
+        narrow=True, boxes=(PacketBox(links=mine, protocols=(TCP,), source_ports=world.ssh, states=ANSWERS),),
     )  # fmt: skip
     yield TrafficPart(
         name="kubelet-answers", words="the kubelet's answers (tcp 10250: logs, exec, metrics)",
         traffic=TrafficClass.NODE_TO_APISERVER,
-        boxes=(PacketBox(links=mine, protocols=(TCP,), source_ports=pairs([KUBELET]), states=ANSWERS),),
+        narrow=True, boxes=(PacketBox(links=mine, protocols=(TCP,), source_ports=pairs([KUBELET]), states=ANSWERS),),
         used=(
             PacketBox(
                 links=mine, destination=world.api, protocols=(TCP,), source_ports=pairs([KUBELET]), states=ANSWERS
@@ -150,7 +150,7 @@ def _own(world: World) -> Iterator[TrafficPart]:
         yield TrafficPart(
             name="apiserver-answers", words="answers of the API server that runs here",
             traffic=TrafficClass.NODE_TO_APISERVER,
-            boxes=(PacketBox(links=mine, protocols=(TCP,), source_ports=((6443, 6443),), states=ANSWERS),),
+            narrow=True, boxes=(PacketBox(links=mine, protocols=(TCP,), source_ports=((6443, 6443),), states=ANSWERS),),
         )  # fmt: skip
     yield TrafficPart(
         name="node-dns", words="the node's own DNS questions", traffic=TrafficClass.DNS,
@@ -267,23 +267,19 @@ def _arriving(world: World) -> Iterator[TrafficPart]:
         )  # fmt: skip
     yield from _entries(world, here)
     yield TrafficPart(
-        name="ssh", words="ssh connections", traffic=TrafficClass.NODE_MANAGEMENT,
-        boxes=boxes(here, protocols=(TCP,), destination_ports=world.ssh, source=_near(world)),
-    )  # fmt: skip
-    yield TrafficPart(
-        name="ssh-from-outside", words="ssh connections from public addresses",
+        name="ssh", words="ssh connections", traffic=TrafficClass.NODE_MANAGEMENT, narrow=True,
         boxes=boxes(here, protocols=(TCP,), destination_ports=world.ssh),
     )  # fmt: skip
     yield TrafficPart(
         name="kubelet-calls", words="the API server's connections to the kubelet (tcp 10250: logs, exec, metrics)",
         traffic=TrafficClass.NODE_TO_APISERVER,
-        boxes=boxes(here, protocols=(TCP,), destination_ports=pairs([KUBELET]), source=world.api),
+        narrow=True, boxes=boxes(here, protocols=(TCP,), destination_ports=pairs([KUBELET]), source=world.api),
     )  # fmt: skip
     if world.serves_api:
         yield TrafficPart(
             name="apiserver", words="connections to the API server that runs here",
             traffic=TrafficClass.NODE_TO_APISERVER,
-            boxes=boxes(here, protocols=(TCP,), destination_ports=((6443, 6443),)),
+            narrow=True, boxes=boxes(here, protocols=(TCP,), destination_ports=((6443, 6443),)),
         )  # fmt: skip
     if world.api:
         yield TrafficPart(

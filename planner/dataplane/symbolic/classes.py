@@ -186,6 +186,7 @@ def _class(
         because=tuple(because[:ASKED]),
         chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
         packets=tuple(texts), share=space.share(every), from_outside=far.satisfiable(),
+        only_outside=near is not None and far == among,
         traffic=part_of.traffic if part_of else None, part=part_of.name if part_of else "",
         words=part_of.words if part_of else "", served=part_of is not None and part_of.served,
     )  # fmt: skip

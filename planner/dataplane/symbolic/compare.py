@@ -13,7 +13,7 @@ from planner.dataplane.symbolic.region import Region
 from planner.dataplane.symbolic.scope import SCOPE, beyond, carriers
 from planner.dataplane.symbolic.side import INCOMING, INCOMING6, LOCAL, Side
 from planner.dataplane.symbolic.view import View, net_of
-from planner.models.comparison import Comparison, Loss, PacketClass
+from planner.models.comparison import PASSES, Comparison, Loss, PacketClass
 from planner.models.node import NodeState
 from planner.models.noun import Noun
 from planner.models.traffic import PacketBox, TrafficPart
@@ -93,6 +93,17 @@ class Analysis:
     def ends(self, order: tuple[str, ...], where: PacketSet) -> Ends:
         """Every packet of a set with both its ends."""
         return run(self.space, self.sides, order, where, changed=self.changed.stages)
+
+    def passed(self, where: PacketSet) -> PacketSet:
+        """Those of the packets that passed before, for some draw."""
+        found = [
+            part
+            for order, entry in self.entries()
+            if (here := where & entry).satisfiable()
+            for (before, _), part in self.ends(order, here).items()
+            if before.disposition in PASSES
+        ]
+        return self.space.possible(self.space.union(found))
 
     def wishes(self, hints: Sequence[Hint]) -> list[PacketSet]:
         """What makes a witness readable, the most wanted first."""
@@ -206,7 +217,7 @@ def _compare(
                 )
                 found += classes
                 lost = lost | gone
-        losses = partition.losses(lost) if partition is not None else ()
+        losses = partition.losses(lost, analysis.passed) if partition is not None else ()
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
         unfinished, doubts = (family,), tuple(unknown)

@@ -1,6 +1,6 @@
 """Parts of a node's traffic as sets of packets: in order, so that no packet belongs to two."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_network
@@ -93,13 +93,15 @@ class Partition:
             [self._shared(key) & self.space.union(asked) for key, asked in groups.items()]
         )
 
-    def losses(self, lost: PacketSet) -> tuple[Loss, ...]:
-        """What a set of lost packets takes from each part that it meets."""
+    def losses(self, lost: PacketSet, passed: Callable[[PacketSet], PacketSet]) -> tuple[Loss, ...]:
+        """What a set of lost packets takes from each part that it meets; `passed` tells which packets passed before."""
         found: list[Loss] = []
         for cell in self.cells:
             gone = lost & cell.packets
             if gone.satisfiable():
                 usual = self._usual(cell)
+                if cell.part.narrow:
+                    usual = [there for those in usual if (there := passed(those)).satisfiable()]
                 shares = [self._shares(gone, those) for those in usual]
                 certain, possible = max(shares, default=(0.0, 0.0))
                 left = [those & ~gone for those in usual if (those & gone).satisfiable()]
