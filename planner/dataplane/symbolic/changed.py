@@ -1,9 +1,11 @@
 """What differs between two states, as far as it can move a packet: stages, rules, prefixes, links."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from planner.dataplane.symbolic.calls import Calls
+from planner.dataplane.symbolic.edits import edited
 from planner.dataplane.symbolic.side import ROUTING_STAGES, TABLE_STAGES
 from planner.dataplane.symbolic.view import BACKENDS, View
 from planner.models.link import Link
@@ -49,6 +51,8 @@ class BackMatters(IntEnum):
 
 RuleAt = tuple[str, str, int]
 """Table, chain, position."""
+SidedRule = tuple[int, str, RuleAt]
+"""Side (0 before, 1 after), backend, and the rule."""
 
 
 @dataclass(slots=True)
@@ -56,10 +60,11 @@ class Changed:
     """What to look at."""
 
     stages: set[str] = field(default_factory=set)
+    by_rules: set[str] = field(default_factory=set)
+    """Stages in which only packets that meet one of `rules` can be treated differently."""
     everything: bool = False
     """Which packets it touches cannot be said from the change alone."""
-    rules: list[tuple[int, str, RuleAt]] = field(default_factory=list)
-    """Side (0 before, 1 after), backend, and the rule."""
+    rules: list[SidedRule] = field(default_factory=list)
     prefixes: dict[str, "BackMatters"] = field(default_factory=dict)
     """Of routes, with what the way back to a source in them is changed for."""
     links: set[str] = field(default_factory=set)
@@ -75,23 +80,23 @@ class Changed:
         )
 
 
-def changes(before: View, after: View) -> Changed:
+def changes(before: View, after: View, calls: Calls) -> Changed:
     """Every difference that can move a packet of the views' family."""
     found = Changed()
-    _tables(before, after, found)
+    rewritten = _tables(before, after, found)
     _routing(before, after, found)
     _sysctls(before, after, found)
     old, new = before.state, after.state
     if old.ipsets != new.ipsets:
-        found.stages |= TABLE_STAGES
         names = {one.name for one in {*old.ipsets} ^ {*new.ipsets}}
         for number, view in enumerate((before, after)):
             for backend, table in _all_tables(view):
                 for chain, rules in table.chains.items():
                     for at, text in enumerate(rules):
                         if "--match-set" in text and any(f"--match-set {name} " in text for name in names):
-                            found.rules.append((number, backend, (table.name, chain, at)))
+                            rewritten.append((number, backend, (table.name, chain, at)))
         if any(one.type.startswith("list:") for one in (*old.ipsets, *new.ipsets)):
+            found.stages |= TABLE_STAGES
             found.everything = True
     if before.tracked != after.tracked:
         found.stages |= {stage for stage in TABLE_STAGES if stage.endswith("nat")}
@@ -104,7 +109,28 @@ def changes(before: View, after: View) -> Changed:
     if limits:
         found.stages |= ROUTING_STAGES
         found.longer = min(limits)
+    if found.prefixes or found.everything:
+        _lookers((before, after), calls, found)
+    found.rules = rewritten
+    chains = {(number, backend, name, chain) for number, backend, (name, chain, _) in rewritten}
+    for number, backend, name, chain in chains:
+        table = dict((before, after)[number].tables(name))[backend]
+        found.by_rules |= _stages(name, calls.of(table).bases(chain))
+    found.by_rules -= found.stages
+    found.stages |= found.by_rules
     return found
+
+
+def _lookers(views: tuple[View, View], calls: Calls, found: Changed) -> None:
+    """Rules that look at routes are not what they were."""
+    words = ("-m rpfilter", "-m addrtype") if views[0].six else ("-m rpfilter",)
+    for view in views:
+        for _, table in _all_tables(view):
+            for chain, rules in table.chains.items():
+                if any(word in text for text in rules for word in words):
+                    found.stages |= _stages(table.name, calls.of(table).bases(chain))
+                    for prefix in found.prefixes:
+                        found.prefixes[prefix] = BackMatters.EVERYBODY
 
 
 UNSEEN: dict[str, object] = {"operstate": "", "altnames": (), "alias": "", "txqueuelen": None}
@@ -119,48 +145,53 @@ def _links(view: View) -> list[Link]:
     ]
 
 
+def _stages(table: str, bases: Iterable[str]) -> set[str]:
+    """What packets come through on their way to these base chains of a table."""
+    return {f"{base.lower()} {table}" for base in bases} & TABLE_STAGES
+
+
 def _all_tables(view: View) -> Iterator[tuple[str, Table]]:
     for name in ("raw", "mangle", "nat", "filter", "security"):
         yield from view.tables(name)
 
 
-def _tables(before: View, after: View, found: Changed) -> None:
+def _tables(before: View, after: View, found: Changed) -> list[SidedRule]:
+    """Policies, and the rules that are not on both sides."""
+    rules: list[SidedRule] = []
     for name in ("raw", "mangle", "nat", "filter", "security"):
         old, new = dict(before.tables(name)), dict(after.tables(name))
         for backend in BACKENDS:
             one, other = old.get(backend, EMPTY), new.get(backend, EMPTY)
             if one is other or (one.chains == other.chains and one.policies == other.policies):
                 continue
-            found.stages |= {stage for stage in TABLE_STAGES if stage.endswith(f" {name}")}
             for chain in {**one.policies, **other.policies}:
                 if one.policies.get(chain, "ACCEPT") != other.policies.get(chain, "ACCEPT"):
                     found.everything = True
-            _chains(name, backend, one, other, found)
+                    found.stages |= _stages(name, (chain,))
+            for number, at in _chains(name, one, other):
+                rules.append((number, backend, at))
+    return rules
 
 
-def _chains(name: str, backend: str, one: Table, other: Table, found: Changed) -> None:
+def _chains(name: str, one: Table, other: Table) -> Iterator[tuple[int, RuleAt]]:
+    lost: set[str] = set()
     for chain in {**one.chains, **other.chains}:
         mine, theirs = one.chains.get(chain), other.chains.get(chain)
         if mine is theirs or mine == theirs:
             continue
         if mine is None or theirs is None:
-            # Jumps to a chain that is not there, or no longer: what calls it counts.
-            callers = ((0, one), (1, other))
-            for number, table in callers:
-                for where, rules in table.chains.items():
-                    for at, text in enumerate(rules):
-                        if text.endswith((f"-j {chain}", f"-g {chain}")):
-                            found.rules.append((number, backend, (name, where, at)))
-        old, new = mine or (), theirs or ()
-        same = 0
-        while same < min(len(old), len(new)) and old[same] == new[same]:
-            same += 1
-        tail = 0
-        while tail < min(len(old), len(new)) - same and old[-1 - tail] == new[-1 - tail]:
-            tail += 1
-        # What lies between the common beginning and the common end, so that a mere order counts too.
-        found.rules.extend((0, backend, (name, chain, at)) for at in range(same, len(old) - tail))
-        found.rules.extend((1, backend, (name, chain, at)) for at in range(same, len(new) - tail))
+            lost.add(chain)
+        gone, come = edited(mine or (), theirs or ())
+        yield from ((0, (name, chain, at)) for at in gone)
+        yield from ((1, (name, chain, at)) for at in come)
+    if lost:
+        # Jumps to a chain that is not there, or no longer: what calls it counts.
+        for number, table in enumerate((one, other)):
+            for where, rules in table.chains.items():
+                for at, text in enumerate(rules):
+                    start, _, target = text.rpartition(" ")
+                    if target in lost and start.endswith(("-j", "-g")):
+                        yield number, (name, where, at)
 
 
 def _routing(before: View, after: View, found: Changed) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from planner.dataplane.packets.layout import FAMILIES, STATES, WIDTHS, Part
 from planner.dataplane.packets.space import BudgetExceededError, OutOfNodes, PacketSet, Space
+from planner.dataplane.symbolic.calls import Calls
 from planner.dataplane.symbolic.chains import Budget
 from planner.dataplane.symbolic.changed import Changed, changes
 from planner.dataplane.symbolic.classes import OpenEnds, classes_of
@@ -69,15 +70,18 @@ class Analysis:
         codes = {name: at for at, name in enumerate(self.names) if name}
         self.views = View(self.space, before, codes), View(self.space, after, codes)
         spent = budget or Budget()
-        self.changed: Changed = changes(*self.views)
+        self.calls = Calls(self.space.family)
+        self.changed: Changed = changes(*self.views, self.calls)
         self.sides = Side(self.space, self.views[0], spent), Side(self.space, self.views[1], spent)
         if self.changed.stages & {"routing", "output routing"}:
             for side, salt in zip(self.sides, ("before", "after"), strict=True):
                 side.matcher.salt = side.matcher.types.salt = salt
 
+        self._region = Region(self.space, self.sides, self.changed, self.calls)
+
     def region(self) -> PacketSet:
         """Packets that the change can touch."""
-        return Region(self.space, self.sides, self.changed).packets
+        return self._region.packets
 
     def entries(self) -> tuple[tuple[tuple[str, ...], PacketSet], ...]:
         """Ways in: the stages, and all packets that take them."""
@@ -90,9 +94,11 @@ class Analysis:
         order = INCOMING6 if self.family == "ip6" else INCOMING
         return ((order, every & arriving), (LOCAL, every & own))
 
-    def ends(self, order: tuple[str, ...], where: PacketSet) -> Ends:
-        """Every packet of a set with both its ends."""
-        return run(self.space, self.sides, order, where, changed=self.changed.stages)
+    def ends(self, order: tuple[str, ...], where: PacketSet, *, whole: bool = True) -> Ends:
+        """Every packet of a set with both its ends; unless all are asked for, those that end alike may be left out."""
+        return run(
+            self.space, self.sides, order, where, changed=self.changed.stages, touched=self._region.touched, whole=whole
+        )  # fmt: skip
 
     def passed(self, where: PacketSet) -> PacketSet:
         """Those of the packets that passed before, for some draw."""
@@ -210,7 +216,7 @@ def _compare(
         for order, entry in analysis.entries():
             where = entry & region
             if where.satisfiable():
-                ends = analysis.ends(order, where)
+                ends = analysis.ends(order, where, whole=False)
                 still_open = OpenEnds(order, analysis.changed.stages)
                 classes, gone = classes_of(
                     analysis.space, ends, analysis.names, wishes, still_open, partition

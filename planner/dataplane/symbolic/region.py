@@ -1,42 +1,18 @@
 """Which packets a change can touch, as they entered: an over-approximation, so that all others need no look."""
 
-import re
 from collections.abc import Iterator
 from functools import cached_property
-from ipaddress import IPv6Address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import LONGEST
-from planner.dataplane.symbolic.chains import packed
+from planner.dataplane.symbolic.calls import BASE, Calls, Jumps, Targets
 from planner.dataplane.symbolic.changed import BackMatters, Changed
 from planner.dataplane.symbolic.match import PARTS, fits
 from planner.dataplane.symbolic.side import Side
 from planner.dataplane.symbolic.view import net_of
 from planner.models.ruleset import Table
 from planner.netfilter.condition import AllOf, Condition, Field, FieldBits, FieldIn, InInterface, OneOf
-from planner.netfilter.effect import (
-    Accept,
-    Alter,
-    Continue,
-    Drop,
-    Goto,
-    Jump,
-    Log,
-    Masquerade,
-    Notrack,
-    Reject,
-    RestoreMark,
-    Return,
-    SaveMark,
-    SetBits,
-    SetConnectionMark,
-    SetMark,
-    Shift,
-    Snat,
-    Track,
-    UpdateSet,
-)
 from planner.netfilter.lower import lower_text
 
 MOST_CALLERS = 2000
@@ -48,35 +24,36 @@ STEADY = frozenset(
     }
 )  # fmt: skip
 """Fields that only a translation changes on the way."""
-SINGLE = re.compile(
-    r"-j DNAT --to-destination (\d+\.\d+\.\d+\.\d+|\[?[0-9a-f:]+\]?)(?::(\d+))?(?: --persistent| --random)*$"
-)
-TAME = frozenset(
-    {
-        "ACCEPT", "DROP", "RETURN", "REJECT", "MARK", "CONNMARK", "LOG", "NFLOG", "SNAT", "MASQUERADE", "CT", "NOTRACK",
-        "TCPMSS", "CHECKSUM", "CLASSIFY", "SET", "TRACE", "AUDIT", "TTL", "TOS", "DSCP", "ECN", "SECMARK", "CONNSECMARK",
-    }
-)  # fmt: skip
-"""Targets that leave addresses and ports alone before a packet is routed."""
-
-
-TAME_EFFECTS = (
-    Accept, Drop, Return, Continue, Jump, Goto, Reject, SetMark, SetConnectionMark, SaveMark, RestoreMark, Snat,
-    Masquerade, Log, Notrack, Track, UpdateSet, Alter, SetBits, Shift,
-)  # fmt: skip
-BASE = frozenset({"PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"})
 
 
 class Region:
     """The packets that the changed things, in either state, can meet."""
 
-    def __init__(self, space: Space, sides: tuple[Side, Side], changed: Changed) -> None:
+    def __init__(self, space: Space, sides: tuple[Side, Side], changed: Changed, calls: Calls) -> None:
         self.space = space
         self.sides = sides
         self.views = sides[0].view, sides[1].view
         self.changed = changed
         self._reach: dict[tuple[int, str, str, str], PacketSet] = {}
-        self._jumps: dict[int, Jumps] = {}
+        self._touched: dict[str, PacketSet] = {}
+        self._calls = calls
+
+    def touched(self, stage: str) -> PacketSet:
+        """Packets, if they look there as they entered, that a stage may treat differently."""
+        found = self._touched.get(stage)
+        if found is None:
+            found = self.space.all
+            if stage in self.changed.by_rules:
+                table = stage.partition(" ")[2]
+                found = self.space.union(
+                    [
+                        self._met(number, backend, *at)
+                        for number, backend, at in self.changed.rules
+                        if at[0] == table
+                    ]
+                )
+            self._touched[stage] = found
+        return found
 
     @cached_property
     def packets(self) -> PacketSet:
@@ -88,9 +65,11 @@ class Region:
             net = net_of(prefix)
             # As destination of the packet, and of the way back to its source.
             seen.append(self.space.prefix(Part.DESTINATION, net.value, net.length))
+            back = self.space.prefix(Part.SOURCE, net.value, net.length)
             if not self.views[0].six:
-                back = self.space.prefix(Part.SOURCE, net.value, net.length)
                 seen.append(back & self._judged(self.changed.prefixes[prefix]))
+            elif self.changed.prefixes[prefix] is BackMatters.EVERYBODY:
+                seen.append(back)
         seen.append(self.views[0].came_by(self.changed.links))
         if self.changed.links and not self.views[0].six:
             # route_localnet counts for the link that a packet of the node with a loopback address leaves by, too.
@@ -99,7 +78,7 @@ class Region:
         if self.changed.longer is not None:
             seen.append(self.space.interval(Part.LENGTH, min(self.changed.longer + 1, LONGEST), LONGEST))
         region = self.space.union(seen)
-        if not region.satisfiable():
+        if not region.satisfiable() or region.valid():
             return region
         return self._entered(region)
 
@@ -145,11 +124,8 @@ class Region:
             self._reach[key] = found
         return found
 
-    def _read(self, table: Table) -> "Jumps":
-        held = self._jumps.get(id(table))
-        if held is None:
-            held = self._jumps[id(table)] = Jumps(table, self.space.family)
-        return held
+    def _read(self, table: Table) -> Jumps:
+        return self._calls.of(table)
 
     def _match(self, text: str) -> PacketSet:
         found = self.space.all
@@ -210,7 +186,7 @@ class Region:
         return space.union(found)
 
     def _targets_in(
-        self, seen: PacketSet, targets: "Targets"
+        self, seen: PacketSet, targets: Targets
     ) -> list[tuple[tuple[int, int | None], list[tuple[str, int]]]] | None:
         """Translations whose result lies in the region; None when they are too many."""
         by_port: dict[int | None, list[int]] = {}
@@ -245,54 +221,3 @@ class Region:
             for rules in table.chains.values()
             for text in rules
         )
-
-
-Site = tuple[str, int]
-"""A chain, and a position in it."""
-Targets = dict[tuple[int, int | None], list[Site]]
-
-
-class Jumps:
-    """One pass over a table: who calls which chain, what is translated to what, and what may do anything."""
-
-    def __init__(self, table: Table, family: str) -> None:
-        self._family = family
-        self.callers: dict[str, list[Site]] = {}
-        self.wild: list[Site] = []
-        """Rules that may do anything to addresses and ports."""
-        found: dict[tuple[str, int | None], list[Site]] = {}
-        chains = table.chains
-        callers = self.callers
-        for chain, rules in chains.items():
-            for at, text in enumerate(rules):
-                cut = text.rfind("-j ")
-                if cut < 0:
-                    cut = text.rfind("-g ")
-                    if cut < 0:
-                        continue
-                name = text[cut + 3 :]
-                # Words within quotes may look like a target.
-                if text.count('"', 0, cut) & 1 or "\\" in text:
-                    self._slowly(text, chain, at)
-                elif name in chains:
-                    callers.setdefault(name, []).append((chain, at))
-                elif name.split(" ", 1)[0] not in TAME:
-                    single = SINGLE.match(text, cut)
-                    if single is None:
-                        self.wild.append((chain, at))
-                    else:
-                        port = int(single.group(2)) if single.group(2) else None
-                        found.setdefault((single.group(1), port), []).append((chain, at))
-        self.targets: Targets = {
-            (int(IPv6Address(address.strip("[]"))) if ":" in address else packed(address), port): sites
-            for (address, port), sites in found.items()
-        }
-
-    def _slowly(self, text: str, chain: str, at: int) -> None:
-        match lower_text(text, self._family).effect:
-            case Jump(chain=target) | Goto(chain=target):
-                self.callers.setdefault(target, []).append((chain, at))
-            case effect if not isinstance(effect, TAME_EFFECTS):
-                self.wild.append((chain, at))
-            case _:
-                pass

@@ -26,19 +26,44 @@ INCOMING = (
 INCOMING6 = ("arriving", *INCOMING)
 """Some packets of IPv6 are refused before any hook."""
 LOCAL = (
-    "output routing", "output raw", "output mangle", "output nat", "output filter", "output security",
+    "output routing", "output raw", "output mangle", "output mangle again", "output nat", "output nat again", "output filter",
+    "output security",
     "postrouting mangle", "postrouting nat", "prerouting raw", "prerouting mangle", "input mangle", "input filter",
     "input security",
 )  # fmt: skip
 """For the node's own packets; those to itself come in again by lo, with their conntrack entry and their route."""
-TABLE_STAGES = frozenset(INCOMING + LOCAL) - {"routing", "output routing"}
-ROUTING_STAGES = frozenset({"arriving", "routing", "output routing", "output mangle", "output nat"})
-"""The output ones: a packet that was changed there is routed again."""
+ROUTING_STAGES = frozenset(
+    {"arriving", "routing", "output routing", "output mangle again", "output nat again"}
+)
+"""Again: a packet that was changed in that table is routed anew."""
+TABLE_STAGES = frozenset(INCOMING + LOCAL) - ROUTING_STAGES
 FOLLOWS = {
-    **dict(pairwise(INCOMING)), **dict(pairwise(LOCAL[:8])),
-    "forward security": "postrouting mangle",
+    **dict(pairwise(INCOMING)), **dict(pairwise(LOCAL[:10])),
+    "forward security": "postrouting mangle", "output mangle": "output nat", "output nat": "output filter",
 }  # fmt: skip
 Step = Form | End
+
+
+def _later() -> dict[str, frozenset[str]]:
+    """For each stage those that a packet may come to from there, itself among them."""
+    after: dict[str, set[str]] = {
+        stage: {FOLLOWS[stage]} if stage in FOLLOWS else set() for stage in {*INCOMING6, *LOCAL}
+    }
+    after["arriving"] = {"prerouting raw"}
+    after["input nat"] = set()
+    after["routing"] = {"input mangle", "forward mangle"}
+    after["postrouting nat"] = {"prerouting raw"}
+    after["prerouting mangle"].add("input mangle")
+    for stage in ("output mangle", "output nat"):
+        after[stage].add(f"{stage} again")
+    found = {stage: {stage} for stage in after}
+    for _ in after:
+        for stage, held in found.items():
+            held.update(*(found[one] for one in after[stage]))
+    return {stage: frozenset(held) for stage, held in found.items()}
+
+
+LATER = _later()
 
 
 class Side:
@@ -80,9 +105,10 @@ class Side:
             passing = walk.accepted
             for form, where in aside.items():
                 passing[form] = passing[form] | where if form in passing else where
-        came = self._rerouted(stage, arrivals, passing)
-        for part, step in came:
-            add(found, self._onward(stage, step) if isinstance(step, Form) else step, part)
+        if stage in {"output mangle", "output nat"}:
+            passing = self._kept(stage, arrivals, passing, found)
+        for form, where in passing.items():
+            add(found, self._onward(stage, form), where)
         return found
 
     def _decision(self, stage: str) -> Callable[[PacketSet, Form], list[tuple[PacketSet, Step]]] | None:
@@ -94,6 +120,8 @@ class Side:
                 return self.arrival6.decide if self.view.six else self.arrival.decide
             case "output routing":
                 return self._leave
+            case "output mangle again" | "output nat again":
+                return self._again
             case _:
                 return None
 
@@ -137,11 +165,11 @@ class Side:
             for part, step in found
         ]
 
-    def _rerouted(self, stage: str, arrivals: Arrivals, passing: Arrivals) -> list[tuple[PacketSet, Step]]:
-        """Packets of the node are routed again when what their route hung on was changed."""
-        if stage not in {"output mangle", "output nat"}:
-            return [(where, form) for form, where in passing.items()]
-        found: list[tuple[PacketSet, Step]] = []
+    def _kept(
+        self, stage: str, arrivals: Arrivals, passing: Arrivals, found: dict[Step, PacketSet]
+    ) -> Arrivals:
+        """Packets that keep their route; those of which something was changed that it hung on are routed again."""
+        left: Arrivals = {}
         for form, where in passing.items():
             same = self.space.none
             for old, before in arrivals.items():
@@ -151,11 +179,17 @@ class Side:
                     or (old.mark, old.mark_unknown, old.tos) == (form.mark, form.mark_unknown, form.tos)
                 ):
                     same = same | before
-            kept, moved = where & same, where & ~same
-            found.append((kept, form))
-            if moved.satisfiable():
-                found.extend(self._routed(moved, form, form, user=False))
-        return found
+            if (where & same).satisfiable():
+                left[form] = where & same
+            add(found, replace(form, stage=f"{stage} again"), where & ~same)
+        return left
+
+    def _again(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
+        """The second lookup of a packet of the node."""
+        return [
+            (part, replace(step, stage=FOLLOWS[form.stage]) if isinstance(step, Form) else step)
+            for part, step in self._routed(where, form, form, user=False)
+        ]
 
     def _routed(
         self, where: PacketSet, form: Form, onward: Form, *, user: bool
