@@ -1,9 +1,14 @@
 """What Linux does with one packet, a rule a test: the kernel is asked, and the model must say the same."""
 
-import pytest
-from oracle.hand import by_hand, ping, tcp, udp
+from collections.abc import Callable
 
-from planner.models.flow import Entry
+import pytest
+from oracle.compare import Verdict, compare
+from oracle.converse import converse
+from oracle.hand import by_hand, describe, model, ping, tcp, udp
+from plan_node import observe
+
+from planner.models.flow import Entry, Flow
 
 USER, ROOT = Entry(user=1000), Entry(user=0)
 
@@ -969,3 +974,83 @@ def test_ipv6_dnat_to_loopback() -> None:
     rules = "*nat\n-A PREROUTING -p udp -j DNAT --to-destination ::1\nCOMMIT"
     with by_hand(rules=rules, tool="ip6tables-nft") as node:
         assert "icmp 1/0" == node.outcome(udp("fd00:1::5.1000", "fd00:1::1.53"))
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        pytest.param(
+            "true",
+            "delivered",
+            marks=pytest.mark.xfail(
+                strict=True, reason="a snapshot does not tell whether a rule was ever added"
+            ),
+        ),
+        ("ip -6 rule add pref 9 lookup main; ip -6 rule del pref 9", "sent"),
+    ],
+)
+def test_the_local_rule_of_ipv6_matters_once_a_rule_was_added(before: str, expected: str) -> None:
+    """Until then the tables local and main are asked whatever rules are left (net/ipv6/fib6_rules.c, fib6_rule_lookup)."""
+    with by_hand(
+        setup=f"{before}; ip -6 rule del pref 0; ip -6 neigh add fd00:2::1 lladdr 02:00:00:00:00:99 dev eth1"
+    ) as node:
+        node.knows("fd00:2::1", "02:00:00:00:00:99")
+        assert expected == node.outcome(tcp("fd00:1::5.1000", "fd00:2::1.80")).split()[0].strip(":")
+
+
+# --- connections that go on ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [tcp, udp])
+@pytest.mark.parametrize("tool", ["iptables-nft", "iptables-legacy"])
+def test_answers_are_translated_back(make: Callable[..., Flow], tool: str) -> None:
+    """The answer gets the addresses that the first packet had, the next packet those that it got."""
+    rules = """
+*nat
+-A PREROUTING -d 10.96.0.1/32 -j DNAT --to-destination 10.2.0.9
+-A POSTROUTING -o eth1 -j MASQUERADE
+COMMIT
+*filter
+:FORWARD DROP
+-A FORWARD -m conntrack --ctstate NEW -i eth0 -j ACCEPT
+-A FORWARD -m conntrack --ctstate ESTABLISHED -j ACCEPT
+COMMIT"""
+    with by_hand(rules=rules, tool=tool) as node:
+        assert [
+            "sent by eth0 to 10.1.0.5: 10.96.0.1.53 > 10.1.0.5.1000",
+            "sent by eth1 to 10.2.0.9: 10.2.0.1.1000 > 10.2.0.9.53",
+        ] == node.talk(make("10.1.0.5.1000", "10.96.0.1.53"))
+
+
+def test_the_mark_of_a_connection_comes_back_with_its_answers() -> None:
+    """Saved by the first packet, restored by the others: so policy rules send answers where the question came from."""
+    setup = """
+ip rule add pref 100 fwmark 7 lookup 100
+ip route add default via 10.1.0.254 dev eth0 table 100
+ip route add default via 10.2.0.254 dev eth1"""
+    rules = """
+*mangle
+-A PREROUTING -j CONNMARK --restore-mark
+-A PREROUTING -i eth0 -m mark --mark 0 -j MARK --set-mark 7
+-A PREROUTING -i eth0 -j CONNMARK --save-mark
+-A PREROUTING -i eth0 -j MARK --set-mark 0
+COMMIT"""
+    with by_hand(setup=setup, rules=rules) as node:
+        answer, _ = node.talk(udp("192.0.2.7.1000", "10.2.0.9.53"))
+        assert "sent by eth0 to 10.1.0.254: 10.2.0.9.53 > 192.0.2.7.1000" == answer
+
+
+@pytest.mark.xfail(strict=True, reason="a flow does not tell by which link it was masqueraded")
+def test_a_masqueraded_connection_ends_with_its_way() -> None:
+    """Sent by another link than the one whose address it has, a packet is dropped (nf_nat_core.c, nf_nat_oif_changed)."""
+    setup = "ip route add default via 10.2.0.254 dev eth1"
+    rules = "*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT"
+    with by_hand("eth0", "eth1", "eth2", setup=setup, rules=rules) as node:
+        talk = converse(node, udp("10.1.0.5.1000", "192.0.2.7.53"))
+        _, answered = next(talk)
+        assert "sent by eth0 to 10.1.0.5: 192.0.2.7.53 > 10.1.0.5.1000" == describe(answered)
+        node.node.sh("ip route replace default via 10.3.0.254 dev eth2")
+        following, lost = next(talk)
+        assert "silence" == describe(lost)
+        found = compare(following, lost, model(observe(node.node), following))
+        assert found.verdict is Verdict.AGREE

@@ -103,7 +103,8 @@ def _agrees(flow: Flow, answer: Answer, trace: Trace) -> Verdict:
             return _verdict(found in _REFUSALS.get(answer.error, frozenset()))
         case Kind.ASKED:
             same = found is D.SENT and (trace.link, trace.next_hop) == (answer.link, answer.next_hop)
-            return Verdict.CLASS if same else Verdict.DISAGREE
+            # What waits for the neighbour may be the error about the packet, on its way back.
+            return Verdict.CLASS if same or found in SUPPRESSED | {D.NO_ROUTE} else Verdict.DISAGREE
         case _:
             return _quiet(flow, answer, trace)
 

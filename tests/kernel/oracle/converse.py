@@ -44,7 +44,8 @@ def converse(stage: Stage, flow: Flow) -> Iterator[tuple[Flow, Answer]]:
     following = flow.model_copy(
         update={"state": "ESTABLISHED", "tcp_flags": ACK, "hop_limit": 64, "binding": binding}
     )
-    again = replace(packet_of(following), identifier=first.identifier)
+    # A connection has one flow label (of IPv6, where it finds probes again), and several next hops are chosen by it.
+    again = replace(packet_of(following), identifier=first.identifier, tag=first.tag)
     if first.protocol == TCP:
         again = replace(again, sequence=first.sequence + 1, acknowledged=packet.sequence + 1)
     yield following, _send(stage, following, again)

@@ -7,6 +7,7 @@ from plan_node import observe
 
 from oracle.classify import Answer
 from oracle.compare import Verdict, compare
+from oracle.converse import converse
 from oracle.probe import probe, tracked
 from oracle.stage import Stage, mac_of
 from planner.models.flow import Entry, Flow, Trace
@@ -51,6 +52,17 @@ class Hand(Stage):
         found = compare(flow, answer, model(self.state, flow))
         assert found.verdict in {Verdict.AGREE, Verdict.CLASS}, f"{found.verdict}\n{found}"
         return describe(answer)
+
+    def talk(self, flow: Flow) -> list[str]:
+        """What the kernel does with the answer to a first packet and with the packet after it; the model must say the same."""
+        if self.state is None:
+            self.state = observe(self.node)
+        told = []
+        for later, answer in converse(self, flow):
+            found = compare(later, answer, model(self.state, later))
+            assert found.verdict in {Verdict.AGREE, Verdict.CLASS}, f"{found.verdict}\n{found}"
+            told.append(describe(answer))
+        return told
 
     def kernel(self, flow: Flow) -> Answer:
         """What the kernel does."""

@@ -57,6 +57,9 @@ BASE = {
     "net/ipv4/conf/all/send_redirects": "0",
     "net/ipv4/conf/default/send_redirects": "0",
     "net/ipv4/conf/lo/send_redirects": "0",
+    # Neighbours are asked with an address of the link, never with the packet's own: an answer to 127.0.0.1 would be
+    # refused (net/ipv4/arp.c, arp_process), and whatever is sent there within the next second would wait in silence.
+    "net/ipv4/conf/all/arp_announce": "2",
     # A segment without a connection is INVALID, not the middle of a connection that was not seen.
     "net/netfilter/nf_conntrack_tcp_loose": "0",
 }

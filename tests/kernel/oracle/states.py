@@ -357,8 +357,6 @@ def load(stage: Stage, state: State) -> None:
     if six:
         # Everybody is known on every link: a question for a neighbour would pass OUTPUT, its answer INPUT, and rules
         # may drop either. Who was asked for in vain is not asked for again at once, and a packet to it just waits.
-        configured = {pool.own(n)[0] for n in range(1, len(names) + 1)}
-        configured |= {address.partition("/")[0] for _, address in state.secondaries}
         hosts = (*range(3, 25), 253, 254)
         everybody = dict.fromkeys(
             (
@@ -366,7 +364,7 @@ def load(stage: Stage, state: State) -> None:
                 *pool.remotes,
                 *pool.virtual,
                 *pool.all_hosts(),
-                *(address for address in pool.all_own() if address not in configured),
+                *pool.all_own(),
                 *(pool.on(96, host) for host in (0, 3)),
             )
         )
