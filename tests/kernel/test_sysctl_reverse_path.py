@@ -2,9 +2,11 @@
 
 import pytest
 from namespace import Namespace
+from plan_node import observe
 from sysctl_lab import write
 
-from planner.risks.sysctl.reverse_path import strictness
+from planner.dataplane.lookup import reverse_path
+from planner.models.flow import Disposition
 
 SETUP = """
 for i in 0 1; do ip link add eth$i type veth peer name peer$i; ip link set eth$i up; ip link set peer$i up; done
@@ -41,12 +43,13 @@ def dropped(node: Namespace) -> int:
 def test_the_larger_value_decides_and_loose_is_strict_on_a_bare_link(
     node: Namespace, everywhere: str, own: str, bare: bool
 ) -> None:
-    """The kernel drops exactly where the model says strict."""
+    """The kernel drops exactly where the model says so, and what the model says is what risks go by."""
     node.sh(SETUP + ("" if bare else "ip addr add 192.0.2.5/24 dev eth1"))
     write(node, "net.ipv4.conf.all.rp_filter", everywhere)
     write(node, "net.ipv4.conf.eth1.rp_filter", own)
     before = dropped(node)
     node.run(["python3", "-c", SEND])
-    mode = max(int(everywhere), int(own))
+    told = reverse_path(observe(node), "eth1", "203.0.113.9", destination="10.0.0.5")
 
-    assert (strictness(mode, bare=bare) == 2) == (dropped(node) == before + 1)
+    assert "" == told.doubt
+    assert (told.refused is Disposition.RP_FILTER) == (dropped(node) == before + 1)

@@ -83,7 +83,13 @@ def rules(state: NodeState, ruleset: Ruleset) -> NodeState:
 
 
 ALL_RP, ETH0_RP = "net.ipv4.conf.all.rp_filter", "net.ipv4.conf.eth0.rp_filter"
-flannel, calico, cilium = node(), node(CALICO_LINKS, CALICO_ROUTES), node(CILIUM_LINKS)
+flannel, calico = node(), node(CALICO_LINKS, CALICO_ROUTES)
+cilium = node(CILIUM_LINKS, (DEFAULT_ROUTE, route("10.244.1.0/24", "cilium_host", "10.244.1.1")))
+second_eni = node(
+    (*CALICO_LINKS, link("eth1", "10.8.0.9/24")),
+    (*CALICO_ROUTES, route("10.8.0.5/32", "cali1"), route("0.0.0.0/0", "eth1", "10.8.0.1", table="2")),
+)
+"""The pod 10.8.0.5 behind cali1 has an address of the second device, and answers by it."""
 dual = node(DUAL_LINKS, (DEFAULT_ROUTE, RA))
 six_only = node((link("lo", "127.0.0.1/8"), link("eth0", "2001:db8::5/64")), (RA,))
 open_localnet = with_values(flannel, {"net.ipv4.conf.all.route_localnet": "1"})
@@ -142,7 +148,7 @@ CASES: list[Case] = [
     ),
     (
         "strict with a second interface",
-        with_values(with_rules(calico, *SECOND_ENI), {ETH0_RP: "2"}),
+        with_values(with_rules(second_eni, *SECOND_ENI), {ETH0_RP: "2"}),
         [(ETH0_RP, "1")],
         CALICO,
         HIGH,

@@ -20,13 +20,15 @@ Write 1 to the links of the data path.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import reverse_path
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
+from planner.models.flow import Disposition
 from planner.models.topology import Overlay
 from planner.models.traffic import TrafficClass
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
-from planner.risks.sysctl.context import newly_acting
+from planner.risks.sysctl.context import links
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
@@ -34,9 +36,9 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     if review.topology.overlay is not Overlay.CILIUM:
         return
     hit = [
-        name
-        for name, old, new in newly_acting(review, "accept_local")
-        if old and not new and name.startswith(("cilium", "lxc"))
+        link.name
+        for link in links(review.after)
+        if link.name.startswith(("cilium", "lxc")) and _refuses(review, link.name)
     ]
     if not hit:
         return
@@ -49,6 +51,17 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         onset=change.horizon,
         confidence=Confidence.LIKELY,
         remedy="Leave accept_local of cilium_host, cilium_net and lxc* to Cilium.",
+    )
+
+
+def _refuses(review: Review, link: str) -> bool:
+    """Whether an own address was taken there as sender, and is not any more."""
+    return any(
+        reverse_path(review.before, link, item.address).refused is None
+        and reverse_path(review.after, link, item.address).refused is Disposition.MARTIAN
+        for own in links(review.after)
+        for item in own.addresses
+        if item.family == "ip"
     )
 
 

@@ -21,14 +21,21 @@ Write the old value back.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import outside
+from planner.dataplane.trace import trace
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
+from planner.models.flow import Disposition, Entry, Flow
 from planner.models.node import NodeState
 from planner.models.traffic import TrafficClass
 from planner.risks.people import counted, listed
 from planner.risks.risk import Review, Risk
+from planner.risks.routes.prefixes import first_address
 from planner.risks.sysctl.context import newly_acting, tells_it
 from planner.sysctls.names import DEFAULT, link_key
+
+LOCAL_ONLY = 10248
+"""A port that listens on 127.0.0.1 only: the kubelet's own health check."""
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
@@ -41,7 +48,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     opened = [name for name, old, new in moved if not old and new and name in outside]
     closed = [name for name, old, new in moved if old and not new]
     if opened:
-        guard = guarded(review.after)
+        guard = not any(_reaches(review.after, name) for name in opened)
         yield Finding(
             risk=RISK.id,
             change=change,
@@ -88,19 +95,22 @@ def _closed(change: SysctlChange, review: Review) -> Iterator[Finding]:
     )
 
 
-def guarded(state: NodeState) -> bool:
-    """Whether a rule drops what comes to 127.0.0.0/8 from elsewhere without having been translated."""
-    for ruleset in state.rulesets:
-        for table in ruleset.tables.values():
-            for rules in table.chains.values():
-                if any(
-                    "-d 127.0.0.0/8" in rule
-                    and rule.rstrip().endswith(("-j DROP", "-j REJECT"))
-                    and "! -s 127" in rule
-                    for rule in rules
-                ):
-                    return True
-    return False
+def _reaches(state: NodeState, link: str) -> bool:
+    """Whether a packet for 127.0.0.1 that a neighbour sends by the link is, or may be, handed to a program."""
+    near = next(
+        (
+            first_address(address.prefix)
+            for own in state.links
+            for address in own.addresses
+            if own.name == link and address.family == "ip" and address.length < 31
+        ),
+        outside("ip", state),
+    )
+    flow = Flow(
+        source=near, destination="127.0.0.1", source_port=40000, destination_port=LOCAL_ONLY, entry=Entry(link=link)
+    )  # fmt: skip
+    ends = {end.disposition for found in trace(state, flow) for end in (found.alternatives or (found,))}
+    return bool(ends & {Disposition.DELIVERED, Disposition.UNKNOWN})
 
 
 RISK = Risk[SysctlChange](

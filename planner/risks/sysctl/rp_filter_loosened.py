@@ -19,22 +19,19 @@ Write the old value back.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import outside, reverse_path
 from planner.models.change import SysctlChange
 from planner.models.finding import Finding
+from planner.models.flow import Disposition
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
-from planner.risks.sysctl.context import acting
-from planner.risks.sysctl.reverse_path import strictness
+from planner.risks.routes.prefixes import first_address
+from planner.risks.routes.senders import pod_senders
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
-    """Uplinks on which the check gets weaker."""
-    weaker = [
-        name
-        for name in review.topology.uplinks
-        if strictness(acting(review.after, name, "rp_filter"), bare=False)
-        < strictness(acting(review.before, name, "rp_filter"), bare=False)
-    ]
+    """Uplinks that take a sender from now on which they refused."""
+    weaker = [name for name in review.topology.uplinks if _takes_more(review, name)]
     if not weaker or not any(change.key.endswith(f".{name}.rp_filter") for name in ("all", *weaker)):
         return
     yield Finding(
@@ -45,6 +42,23 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
             f"is dropped."
         ),
         onset=change.horizon,
+    )
+
+
+def _takes_more(review: Review, link: str) -> bool:
+    """Whether a sender that was refused there is taken: a pod, somebody near another link, or one that no route leads to."""
+    senders = [sender.source for sender in pod_senders(review, "ip") if sender.source]
+    senders += [outside("ip", review.before, review.after)]
+    senders += [
+        first_address(address.prefix)
+        for other in review.after.links
+        for address in other.addresses
+        if other.name not in {link, "lo"} and address.family == "ip"
+    ]
+    return any(
+        reverse_path(review.before, link, sender).refused is Disposition.RP_FILTER
+        and reverse_path(review.after, link, sender).refused is None
+        for sender in senders
     )
 
 

@@ -32,7 +32,7 @@ from planner.models.traffic import TrafficClass
 from planner.risks.people import counted, listed
 from planner.risks.risk import Review, Risk
 from planner.risks.sysctl.context import links
-from planner.risks.sysctl.reverse_path import Loss, loss, tightened
+from planner.risks.sysctl.reverse_path import Loss, loss
 from planner.sysctls.names import ALL, DEFAULT, conf, link_key
 from planner.sysctls.numbers import number
 
@@ -55,12 +55,7 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
     )
     hit: list[tuple[Link, Loss]] = []
     for link in concerned:
-        own = number(review.after.sysctls.get(conf("ipv4", link.name, "rp_filter"))) or 0
-        # A link's own line is judged by itself, unless nothing but `all` changes it.
-        acting = max(mode, everywhere) if parts.link == link.name else max(mode, own)
-        if not tightened(review, link, acting):
-            continue
-        lost = loss(review, link, acting)
+        lost = loss(review, link)
         if lost is not None:
             hit.append((link, lost))
     yield from _findings(change, review, hit, mode)

@@ -20,22 +20,35 @@ Write the old value back.
 
 from collections.abc import Iterator
 
+from planner.dataplane.lookup import lookup, outside, reverse_path, selected_by
 from planner.models.change import SysctlChange
 from planner.models.finding import Confidence, Extent, Finding
+from planner.models.flow import Disposition
+from planner.models.route import PolicyRule
 from planner.models.traffic import TrafficClass
 from planner.risks.people import listed
 from planner.risks.risk import Review, Risk
-from planner.risks.sysctl.context import acting, links, newly_acting, turned_off
+from planner.risks.routes.prefixes import first_address
+from planner.risks.sysctl.context import links, turned_off
+
+MOST = 64
+"""Senders that are asked for on each link."""
 
 
 def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
-    """The mark is no longer looked at on a link that filters, on a node that routes by mark."""
-    marks = sorted({rule.fwmark for rule in review.after.policy_rules if rule.fwmark and rule.family == "ip"})
-    if not marks or not turned_off(change):
+    """Packets with a mark that a rule routes by, whose way back is right only with it."""
+    if not turned_off(change):
         return
-    blind = {name for name, old, new in newly_acting(review, "src_valid_mark") if old and not new}
-    filtering = [link.name for link in links(review.after) if acting(review.after, link.name, "rp_filter")]
-    hit = sorted(blind & set(filtering))
+    rules = [rule for rule in review.after.policy_rules if rule.fwmark and rule.family == "ip"]
+    lost = []
+    for rule in rules:
+        sources, mark = _by_mark(rule, review)
+        lost += [
+            (link.name, rule.fwmark)
+            for link in links(review.after)
+            if not link.master and _lost(link.name, sources, mark, review)
+        ]
+    hit, marks = sorted({link for link, _ in lost}), sorted({mark for _, mark in lost})
     if not hit:
         return
     yield Finding(
@@ -50,6 +63,34 @@ def judge(change: SysctlChange, review: Review) -> Iterator[Finding]:
         onset=change.horizon,
         confidence=Confidence.LIKELY,
         remedy="Keep src_valid_mark at 1 while rules route by mark.",
+    )
+
+
+def _by_mark(rule: PolicyRule, review: Review) -> tuple[list[str], int]:
+    """Senders to whom another way leads back with the rule's mark than without, and that mark."""
+    state, found = review.after, []
+    places = dict.fromkeys(
+        outside("ip", review.before, state) if route.is_default else first_address(route.prefix)
+        for route in state.routes
+        if route.family == "ip" and route.type == "unicast"
+    )
+    mark = 0
+    for place in places:
+        query = selected_by(rule, place)
+        if query is None:
+            break
+        mark = query.mark.value
+        if lookup(state, place, mark=mark).hops != lookup(state, place).hops:
+            found.append(place)
+    return found[:MOST], mark
+
+
+def _lost(link: str, sources: list[str], mark: int, review: Review) -> bool:
+    """Whether marked packets were taken on the link, and are dropped now."""
+    return any(
+        reverse_path(review.before, link, source, mark=mark).refused is None
+        and reverse_path(review.after, link, source, mark=mark).refused is Disposition.RP_FILTER
+        for source in sources
     )
 
 
