@@ -207,22 +207,22 @@ apply_step() {
     fi
     ;;
   *)
-    if ! all "$n" is_before; then
+    if ! all_noted "$n" is_before "step-$n.before"; then
       say "step $n: the node is not in the state that this step was made for:$unmet"
       [ -n "$force" ] || die 3 "step $n and what follows were not run; steps before it stay applied (sh $state/rollback.sh takes them back)"
     fi
     ;;
   esac
   rm -f "$state/step-$n.after"
-  "step_${n}_things" record >"$state/step-$n.before"
   mark "$n" begun
   say "step $n: $nc_title"
   if ! "step_${n}_apply"; then
     die 2 "step $n failed; take back what was done with: sh $state/rollback.sh"
   fi
-  "step_${n}_things" record >"$state/step-$n.after"
+  nc_held=yes
+  all_noted "$n" is_after "step-$n.after" || nc_held=
   durable "$state/step-$n.after"
-  if ! all "$n" is_after; then
+  if [ -z "$nc_held" ]; then
     say "step $n was run, and the node does not hold what it should:$unmet"
     [ -n "$force" ] || die 4 "stopped after step $n; take back what was done with: sh $state/rollback.sh"
   fi

@@ -11,6 +11,8 @@ umask 022
 state="${NETCHANGE_STATE:-/var/lib/netchange}/$NC_PLAN"
 force=
 interrupted=
+nc_ticked=
+nc_notes=
 
 # For people, and for the log once there is one.
 say() {
@@ -18,9 +20,17 @@ say() {
   note "$*"
 }
 
+# The clock is asked once a second: a rollback is not to wait for it.
 note() {
   [ -d "$state" ] || return 0
-  printf '%s %s\n' "$(date -u '+%Y-%m-%dT%H:%M:%SZ')" "$*" >>"$state/log" 2>/dev/null
+  nc_tick=
+  { read -r nc_tick nc_rest </proc/uptime; } 2>/dev/null
+  nc_tick=${nc_tick%%.*}
+  if [ -z "$nc_tick" ] || [ "$nc_tick" != "$nc_ticked" ]; then
+    nc_ticked=$nc_tick
+    nc_now=$(date -u '+%Y-%m-%dT%H:%M:%SZ')
+  fi
+  printf '%s %s\n' "$nc_now" "$*" >>"$state/log" 2>/dev/null
   return 0
 }
 
@@ -34,7 +44,7 @@ die() {
 
 # The file, and the directory it is in, are on the disk when this returns.
 durable() {
-  sync "$1" "$(dirname "$1")" 2>/dev/null || sync
+  sync "$1" "${1%/*}/" 2>/dev/null || sync
 }
 
 # A file of the state directory, replaced at once: keep NAME TEXT
@@ -70,16 +80,23 @@ real() {
   esac
 }
 
-# What a command prints, white space folded to one blank. Runs in a subshell: the options do not leak.
-value_of() (
+case $(command -v cat 2>/dev/null) in
+/*) nc_applets= ;;
+*) nc_applets=yes ;;
+esac
+
+# What a command prints, white space folded to one blank. Only to be called in a subshell: it sets an option there.
+value_of() {
   set -f
-  nc_program=$(real "$1")
-  shift
-  set -- "$nc_program" "$@"
+  if [ -n "$nc_applets" ]; then
+    nc_program=$(real "$1")
+    shift
+    set -- "$nc_program" "$@"
+  fi
   # shellcheck disable=SC2046 # splitting is the point
   set -- $("$@" </dev/null 2>/dev/null)
   printf '%s' "$*"
-)
+}
 
 # The exit status as a value.
 status_value() {
@@ -100,25 +117,39 @@ shorten() {
 
 unmet=
 
-is_before() {
-  [ "$3" = '?' ] && return 0
+# Each thing is read once for a judgement and its record together: reading may take seconds where there are many rules.
+look() {
   nc_found=$(shift 4 && value_of "$@")
-  [ "=$nc_found" = "$3" ] && return 0
+  [ -z "$nc_notes" ] || printf '=%s\n' "$nc_found" >>"$nc_notes"
+}
+
+is_before() {
+  [ "$3$nc_notes" = '?' ] && return 0
+  look "$@"
+  if [ "$3" = '?' ] || [ "=$nc_found" = "$3" ]; then return 0; fi
   unmet="$unmet
   must hold: $1; found: $(shorten "$nc_found")"
 }
 
 is_after() {
-  [ "$4" = '?' ] && return 0
-  nc_found=$(shift 4 && value_of "$@")
-  [ "=$nc_found" = "$4" ] && return 0
+  [ "$4$nc_notes" = '?' ] && return 0
+  look "$@"
+  if [ "$4" = '?' ] || [ "=$nc_found" = "$4" ]; then return 0; fi
   unmet="$unmet
   must hold: $2; found: $(shorten "$nc_found")"
 }
 
+# A thing is told by the command that reads it.
+key_of() {
+  shift 4
+  IFS='|'
+  nc_key="$*"
+  unset IFS
+}
+
 # Things that an earlier, or later, step touches as well are judged by that one.
 first_before() {
-  nc_key=$(shift 4 && printf '%s|' "$@")
+  key_of "$@"
   case $seen in *"
 $nc_key
 "*) return 0 ;; esac
@@ -130,7 +161,7 @@ $nc_key
 
 first_ours() {
   nc_thing=$((nc_thing + 1))
-  nc_key=$(shift 4 && printf '%s|' "$@")
+  key_of "$@"
   case $seen in *"
 $nc_key
 "*) return 0 ;; esac
@@ -140,15 +171,18 @@ $nc_key
   judge_ours "$@"
 }
 
-# As before the step, as after it, or as it was found right after it.
+# As before the step, as after it, or as it was found right after it; $nc_moved says whether it is not as before.
 is_ours() {
+  nc_any=yes
   nc_thing=$((nc_thing + 1))
   judge_ours "$@"
 }
 
 judge_ours() {
-  if [ "$3" = '?' ] || [ "$4" = '?' ]; then return 0; fi
-  nc_found=$(shift 4 && value_of "$@")
+  [ "$3" = '?' ] && return 0
+  look "$@"
+  [ "=$nc_found" = "$3" ] || nc_moved=yes
+  [ "$4" = '?' ] && return 0
   if [ "=$nc_found" = "$3" ] || [ "=$nc_found" = "$4" ]; then return 0; fi
   if [ -r "$state/step-$nc_step.after" ]; then
     nc_recorded=$(sed -n "${nc_thing}p" "$state/step-$nc_step.after")
@@ -165,10 +199,22 @@ record() {
 # How a step's things stand: all STEP VISITOR, the sentences are in $unmet.
 all() {
   unmet=
+  nc_moved=
   nc_step=$1
   nc_thing=0
   "step_${1}_things" "$2"
   [ -z "$unmet" ]
+}
+
+# The same, and what was found goes to a file of the state directory: all_noted STEP VISITOR FILE
+all_noted() {
+  nc_notes="$state/$3.new"
+  : >"$nc_notes" || die 1 "cannot write $nc_notes"
+  all "$1" "$2"
+  nc_held=$?
+  mv -f "$nc_notes" "$state/$3"
+  nc_notes=
+  return "$nc_held"
 }
 
 # ---- actions
@@ -193,7 +239,7 @@ run() {
 put_file() {
   note "\$ install $2"
   nc_new="$2.netchange-new"
-  mkdir -p "$(dirname "$2")" && rm -f "$nc_new" || return 1
+  mkdir -p "${2%/*}/" && rm -f "$nc_new" || return 1
   if [ -f "$2" ] && [ ! -L "$2" ]; then
     cp -p "$2" "$nc_new" || return 1
   fi

@@ -64,8 +64,9 @@ step $nc_i:$unmet"
 }
 
 only_seen() {
+  key_of "$@"
   seen="$seen
-$(shift 4 && printf '%s|' "$@")
+$nc_key
 "
 }
 
@@ -117,20 +118,19 @@ dry_run() {
   fi
 }
 
-nothing_seen() { nc_any=yes; }
-
 undo_step() {
   eval "nc_title=\$step_${n}_title nc_flag=\$step_${n}_flag nc_residue=\$step_${n}_residue"
   nc_any=
-  "step_${n}_things" nothing_seen
-  if [ -n "$nc_any" ] && [ "$nc_flag" != unknown ] && all "$n" is_before; then
+  nc_held=yes
+  all "$n" is_ours || nc_held=
+  if [ -n "$nc_any" ] && [ "$nc_flag" != unknown ] && [ -z "$nc_moved" ]; then
     mark "$n" undone
     say "step $n: is as before: $nc_title"
     return 0
   fi
   if [ "$(status_of "$n")" = undoing ]; then
     say "step $n: finishing a rollback that was cut off"
-  elif ! all "$n" is_ours; then
+  elif [ -z "$nc_held" ]; then
     say "step $n: somebody else has changed what it set:$unmet"
     if [ -n "$force" ]; then
       say "step $n: taken back all the same, as told"
