@@ -4,11 +4,23 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from planner.models.plan import Plan
-from planner.plan.scripts import emit_apply, emit_rollback, plan_id
+from planner.plan.scripts import emit_apply, emit_rollback
 from planner.rehearse.process import Completed, Running
 from planner.rehearse.stage import Stage
 
 PLACE = "/run/netchange-rehearsal"
+STATE = f"{PLACE}/state"
+"""Where the scripts keep what they know; the same for a plan and for one with a mishap in it."""
+STEPS = f"""
+state={STATE}
+mkdir -p "$state"
+n=1
+while [ "$n" -le "$3" ]; do
+  "step_${{n}}_apply" || exit 2
+  n=$((n + 1))
+done
+"""
+"""In place of apply.sh's own ways: the commands of the first steps (`--state DIR N`), and nothing else."""
 LONG = 3600.0
 """Seconds after which a script that does not end is ended."""
 
@@ -26,14 +38,11 @@ class Scripts:
     def on(cls, stage: Stage, plan: Plan) -> "Scripts":
         """Put them there."""
         made = cls(stage, plan, emit_apply(plan), emit_rollback(plan))
+        library = "\n" + files("planner.plan").joinpath("apply.sh").read_text(encoding="utf-8")
         stage.write(f"{PLACE}/apply.sh", made.apply_text, mode=0o700)
         stage.write(f"{PLACE}/rollback.sh", made.rollback_text, mode=0o700)
+        stage.write(f"{PLACE}/steps.sh", made.apply_text.removesuffix(library) + STEPS, mode=0o700)
         return made
-
-    @property
-    def state(self) -> str:
-        """Where the scripts keep what they know."""
-        return f"{PLACE}/state/{plan_id(self.plan)}"
 
     def apply(self, *arguments: str) -> Completed:
         """Run apply.sh to its end."""
@@ -43,44 +52,59 @@ class Scripts:
         """Run rollback.sh to its end."""
         return self._run("rollback.sh", arguments)
 
-    def variant(self, text: str, *arguments: str) -> Completed:
-        """Run another text of apply.sh, as one with a mishap written into it."""
-        self.stage.write(f"{PLACE}/mishap.sh", text, mode=0o700)
-        return self._run("mishap.sh", arguments)
+    def mishap(self, plan: Plan, step: int) -> Completed:
+        """Run the apply.sh of a plan with a mishap in that step, from the original state on."""
+        self.stage.write(f"{PLACE}/mishap.sh", emit_apply(plan), mode=0o700)
+        self.repeat(step - 1)
+        return self._run("mishap.sh", ("--from", str(step)))
 
     def repeat(self, last: int) -> Completed:
-        """The commands of the first steps once more, without the checks that were seen to hold, and what apply.sh noted then."""
+        """The first steps once more: their commands, and what apply.sh noted after them when it ran them itself.
+
+        Its checks were seen to hold then, and take most of the time.
+        """
+        if last == 0:
+            return Completed(0)
         if self.stage.run(("test", "-d", f"{PLACE}/noted/{last}")).status != 0:
-            return self.apply("--to", str(last))
-        library = "\n" + files("planner.plan").joinpath("apply.sh").read_text(encoding="utf-8")
-        calls = "".join(f"step_{number}_apply || exit 2\n" for number in range(1, last + 1))
-        text = f'{self.apply_text.removesuffix(library)}\nmkdir -p "$state"\n{calls}'
-        done = self.variant(text)
-        self.stage.run(("sh", "-c", f"rm -rf {PLACE}/state && cp -a {PLACE}/noted/{last} {PLACE}/state"))
+            done = self.apply("--to", str(last))
+            self.keep_notes(last)
+            return done
+        done = self._run("steps.sh", (str(last),))
+        self.stage.run(("sh", "-c", f"rm -rf {STATE} && cp -a {PLACE}/noted/{last} {STATE}"))
         return done
 
     def keep_notes(self, last: int) -> None:
         """Remember what apply.sh has noted after that step, for `repeat`."""
-        self.stage.run(("sh", "-c", f"mkdir -p {PLACE}/noted && cp -a {PLACE}/state {PLACE}/noted/{last}"))
+        self.stage.run(
+            (
+                "sh",
+                "-c",
+                f"mkdir -p {PLACE}/noted && rm -rf {PLACE}/noted/{last} && cp -a {STATE} {PLACE}/noted/{last}",
+            )
+        )
 
     def start(self, *arguments: str) -> Running:
         """Start apply.sh in a session of its own."""
-        return self.stage.spawn(("sh", f"{PLACE}/apply.sh", *arguments), env=self._environment())
+        return self.stage.spawn(
+            ("sh", f"{PLACE}/apply.sh", "--state", STATE, *arguments), env=self._environment()
+        )
 
     def forget(self) -> None:
         """Without what earlier runs noted, as on a node where nothing was tried yet."""
-        self.stage.run(("rm", "-rf", f"{PLACE}/state"))
+        self.stage.run(("rm", "-rf", STATE))
 
     def log(self) -> str:
         """What the scripts noted."""
-        return self.stage.read(f"{self.state}/log") or ""
+        return self.stage.read(f"{STATE}/log") or ""
 
     def _run(self, name: str, arguments: tuple[str, ...]) -> Completed:
-        return self.stage.run(("sh", f"{PLACE}/{name}", *arguments), timeout=LONG, env=self._environment())
+        return self.stage.run(
+            ("sh", f"{PLACE}/{name}", "--state", STATE, *arguments), timeout=LONG, env=self._environment()
+        )
 
     def _environment(self) -> dict[str, str]:
         # Parts that are not understood are told in the report; here they are run to see what they leave behind.
-        return {"NETCHANGE_STATE": f"{PLACE}/state", "NETCHANGE_ACCEPT_UNKNOWN": "1"}
+        return {"NETCHANGE_ACCEPT_UNKNOWN": "1"}
 
 
 def said(done: Completed) -> str:

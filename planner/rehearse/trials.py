@@ -10,7 +10,7 @@ from planner.models.rehearsal import Difference, Trial
 from planner.rehearse.facts import compare, compare_facts, facts
 from planner.rehearse.foreign import ELSEWHERE, on_the_same
 from planner.rehearse.mishaps import failing, killed_after, killed_before
-from planner.rehearse.scripts import Scripts, said
+from planner.rehearse.scripts import STATE, said
 from planner.rehearse.turns import UNDONE, Ground
 
 GONE = frozenset({-9, 137})
@@ -63,6 +63,7 @@ def _twice(ground: Ground) -> tuple[Trial, float]:
     """The scripts in one go, as an operator runs them, and both a second time."""
     scripts = ground.scripts
     applied = scripts.apply()
+    scripts.keep_notes(len(ground.plan.steps))
     again = scripts.apply()
     back = scripts.rollback()
     second = scripts.rollback()
@@ -82,23 +83,15 @@ def _twice(ground: Ground) -> tuple[Trial, float]:
 
 
 def _mishap(ground: Ground, make: Callable[[Plan, int], Plan], step: int, words: str) -> Trial:
-    variant = Scripts.on(ground.stage, make(ground.fitted.plan, step))
-    ended = variant.apply()
+    ended = ground.scripts.mishap(make(ground.fitted.plan, step), step)
     trouble: list[str] = []
     wanted = {2} if make is failing else GONE
     if ended.status not in wanted:
         trouble.append(f"the mishap did not happen: {said(ended)}")
-    back = variant.rollback()
+    back = ground.scripts.rollback()
     if back.status not in UNDONE:
         trouble.append(said(back))
-    trial = _judged(ground, f"{make.__name__}/{step}", f"{words.format(step)}, then rollback.sh", trouble)
-    _again(ground)
-    return trial
-
-
-def _again(ground: Ground) -> None:
-    """The scripts of the plan itself in the place of those with a mishap."""
-    ground.scripts = Scripts.on(ground.stage, ground.fitted.plan)
+    return _judged(ground, f"{make.__name__}/{step}", f"{words.format(step)}, then rollback.sh", trouble)
 
 
 def _killed_at_moments(ground: Ground, seconds: float) -> Trial:
@@ -129,7 +122,7 @@ def _killed_at_moments(ground: Ground, seconds: float) -> Trial:
 def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
     """Beside the change: it stays. In what the change has set: the rollback stops and touches nothing."""
     scripts = ground.scripts
-    trouble = _unless_done(scripts)
+    trouble = _unless_done(ground)
     applied = ground.look()
     for argv in ELSEWHERE:
         ground.stage.run(argv)
@@ -157,7 +150,7 @@ def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
     if foreign is None:
         return
     scripts = ground.scripts
-    trouble = _unless_done(scripts)
+    trouble = _unless_done(ground)
     done = ground.stage.run(foreign.argv)
     if done.status != 0:
         trouble.append(f"what somebody else does could not be done: {said(done)}")
@@ -180,8 +173,8 @@ def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
     )
 
 
-def _unless_done(scripts: Scripts) -> list[str]:
-    applied = scripts.apply()
+def _unless_done(ground: Ground) -> list[str]:
+    applied = ground.scripts.repeat(len(ground.plan.steps))
     return [] if applied.status == 0 else [said(applied)]
 
 
@@ -192,9 +185,8 @@ def _timer(ground: Ground) -> Trial:
     if running.wait(WAITS) is None:
         trouble.append("apply.sh did not end")
         running.kill()
-    state = ground.scripts.state
     # The timer's process is no child of anybody who could wait for it: its end is looked for.
-    ended = ground.stage.run(("sh", "-c", ENDS, "wait", state, str(WAITS * 10)), timeout=WAITS + 10)
+    ended = ground.stage.run(("sh", "-c", ENDS, "wait", STATE, str(WAITS * 10)), timeout=WAITS + 10)
     if ended.status != 0:
         trouble.append(f"the timer did not take the change back: {ground.scripts.log()[-500:]}")
     return _judged(
