@@ -1,8 +1,10 @@
 """What is said of all packets at once, against one packet at a time."""
 
 import random
+from functools import partial
 
 import pytest
+from random_bridges import bridged_flow, bridged_states
 from random_states import change, change_services, make_flow, make_services, make_state
 from random_states6 import make_flow6, states6
 
@@ -41,6 +43,12 @@ def cube(analysis: Analysis, flow: Flow) -> PacketSet:
         Part.IN_LINK: analysis.names.index(flow.entry.link)
         if flow.entry.link in analysis.names
         else len(analysis.names),
+        Part.IN_PORT: analysis.space.names[Part.IN_PORT].index(flow.entry.bridge_port)
+        if flow.entry.bridge_port
+        else 0,
+        Part.OUT_PORT: analysis.space.names[Part.OUT_PORT].index(flow.entry.out_port)
+        if flow.entry.out_port
+        else 0,
         Part.USER: flow.entry.user or 0,
         Part.SOURCE_MAC: 0,
     }
@@ -54,13 +62,14 @@ def shown(end: End, flow: Flow) -> Outcome:
     """An end as this packet shows it."""
     if end.disposition is Disposition.UNKNOWN:
         return UNKNOWN
-    if end.disposition not in {Disposition.SENT, Disposition.DELIVERED}:
+    if end.disposition not in {Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED}:
         return (end.disposition, end.reject_kind)
     destination = flow.destination if end.destination is None else show(end.destination, flow.family)
     source = flow.source if end.source is None else show(end.source[0], flow.family)
     ported = flow.protocol in WITH_PORTS
     return (
-        end.disposition, end.link, (end.hop or destination) if end.link else "",
+        end.disposition, flow.entry.out_port if end.by_port else end.link,
+        (end.hop or destination) if end.link or end.disposition is Disposition.BRIDGED else "",
         source, destination,
         (flow.source_port if end.source_ports is None else 0) if ported else 0,
         (flow.destination_port if end.destination_port is None else end.destination_port) if ported else 0,
@@ -116,6 +125,8 @@ def disagreement(before: NodeState, after: NodeState, flow: Flow, ends: Ends, on
 
 def states(seed: int, family: str = "ip") -> tuple[NodeState, NodeState]:
     """A node with anything in it, or one that serves services; and the same with one change."""
+    if family.startswith("bridged"):
+        return bridged_states(seed, family.removeprefix("bridged "))
     if family == "ip6":
         return states6(seed)
     if seed % 2:
@@ -125,15 +136,19 @@ def states(seed: int, family: str = "ip") -> tuple[NodeState, NodeState]:
     return before, change(seed, before)
 
 
-MAKERS = {"ip": make_flow, "ip6": make_flow6}
+MAKERS = {
+    "ip": make_flow, "ip6": make_flow6, "bridged ip": partial(bridged_flow, family="ip"),
+    "bridged ip6": partial(bridged_flow, family="ip6"),
+}  # fmt: skip
+"""Sorts of nodes, with packets for them."""
 
 
 @pytest.mark.parametrize("family", MAKERS)
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(60))
 def test_sets_and_traces_agree(seed: int, family: str) -> None:
     """Every packet of a random node ends, in the sets, exactly as its trace says: before and after a change."""
     before, after = states(seed, family)
-    analysis = Analysis(before, after, family=family)
+    analysis = Analysis(before, after, family=family.removeprefix("bridged "))
     rng = random.Random(seed)
     flows = [MAKERS[family](rng) for _ in range(40)]
     for order, entry in analysis.entries():
@@ -145,11 +160,11 @@ def test_sets_and_traces_agree(seed: int, family: str) -> None:
 
 
 @pytest.mark.parametrize("family", MAKERS)
-@pytest.mark.parametrize("seed", range(160))
+@pytest.mark.parametrize("seed", range(80))
 def test_the_region_holds_every_difference(seed: int, family: str) -> None:
     """Looking only at packets that the change can touch finds what looking at all of them finds."""
     before, after = states(seed + 1000, family)
-    analysis = Analysis(before, after, family=family)
+    analysis = Analysis(before, after, family=family.removeprefix("bridged "))
     region = analysis.region()
     for order, entry in analysis.entries():
         every = apart(analysis, order, analysis.ends(order, entry))

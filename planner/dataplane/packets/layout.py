@@ -13,6 +13,10 @@ class Part(StrEnum):
     DESTINATION_PORT = "destination port"
     IN_LINK = "in link"
     """A number that the comparison gives to links; 0 for the node's own packets."""
+    IN_PORT = "in port"
+    """Likewise for ports of bridges; 0: came by none."""
+    OUT_PORT = "out port"
+    """The port that a frame is addressed to; 0: to the node, or not a frame."""
     STATE = "conntrack state"
     SOURCE_PORT = "source port"
     ICMP_TYPE = "icmp type"
@@ -26,7 +30,8 @@ class Part(StrEnum):
 
 
 WIDTHS: dict[Part, int] = {
-    Part.PROTOCOL: 8, Part.DESTINATION: 32, Part.SOURCE: 32, Part.DESTINATION_PORT: 16, Part.IN_LINK: 12, Part.STATE: 3,
+    Part.PROTOCOL: 8, Part.DESTINATION: 32, Part.SOURCE: 32, Part.DESTINATION_PORT: 16, Part.IN_LINK: 12, Part.IN_PORT: 12,
+    Part.OUT_PORT: 12, Part.STATE: 3,
     Part.SOURCE_PORT: 16, Part.ICMP_TYPE: 8, Part.ICMP_CODE: 8, Part.TCP_FLAGS: 8, Part.TOS: 8, Part.HOP_LIMIT: 8,
     Part.LENGTH: 16, Part.USER: 32, Part.SOURCE_MAC: 48,
 }  # fmt: skip

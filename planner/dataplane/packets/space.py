@@ -30,6 +30,8 @@ class Space:
         self, widths: Mapping[Part, int] = WIDTHS, *, nodes: int = NODES, family: str = "ip"
     ) -> None:
         self.family = family
+        self.names: dict[Part, Sequence[str]] = {}
+        """What the numbers of a field stand for, where they are numbers of something."""
         self._manager = BCDDManager(nodes, min(CACHE, nodes), 1)
         self.variables: dict[Part, range] = {}
         for part in widths:

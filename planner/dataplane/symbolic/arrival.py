@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.form import End, Form, lost, silent
 from planner.dataplane.symbolic.routing import Query, Routing, Way
 from planner.dataplane.symbolic.view import View
@@ -21,7 +22,8 @@ DECREMENT = bytes([0, *range(255)])
 class Arrival:
     """The routing decision of one side, for packets that came by a link."""
 
-    def __init__(self, space: Space, view: View, routing: Routing) -> None:
+    def __init__(self, space: Space, view: View, routing: Routing, bridges: Bridges) -> None:
+        self.bridges = bridges
         self.space = space
         self.view = view
         self.routing = routing
@@ -52,8 +54,8 @@ class Arrival:
     def _on(self, names: list[str], knob: str) -> PacketSet:
         return self.view.came_where(knob, {name: self.view.either(name, knob) for name in names})
 
-    def decide(self, where: PacketSet, form: Form) -> Steps:
-        """Every packet: on to INPUT or FORWARD, or how it ends."""
+    def decide(self, where: PacketSet, form: Form, *, turned: bool = False) -> Steps:
+        """Every packet: on to INPUT or FORWARD, or how it ends. `turned`: translated on its bridge, and may stay there."""
         found: Steps = []
         where = self._martians(where, form, found)
         query = Query(
@@ -62,7 +64,7 @@ class Arrival:
             destination_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
         )  # fmt: skip
         for part, way in self.routing.lookup(where, query):
-            self._take(part, way, form, found)
+            self._take(part, way, form, found, turned=turned)
         return [(part, step) for part, step in found if part.satisfiable()]
 
     def _martians(self, where: PacketSet, form: Form, found: Steps) -> PacketSet:
@@ -76,7 +78,7 @@ class Arrival:
         found.append((where & bad, silent(Disposition.MARTIAN, "source or destination is not taken there")))
         return where & ~bad
 
-    def _take(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
+    def _take(self, where: PacketSet, way: Way, form: Form, found: Steps, *, turned: bool) -> None:
         match way.kind:
             case "local" | "broadcast" | "anycast":
                 forwarded = where & self.by_broadcast if way.kind == "broadcast" else self.space.none
@@ -92,7 +94,7 @@ class Arrival:
                 found.append(
                     (refused, silent(Disposition.NO_FORWARDING, "forwarding is off where it came in"))
                 )
-                self._forward(where & self.forwards, way, form, found)
+                self._forward(where & self.forwards, way, form, found, turned=turned)
             case "none":
                 self._error(where, Disposition.NO_ROUTE, "net-unreachable", way, found)
             case "blackhole":
@@ -107,9 +109,13 @@ class Arrival:
         found.append((where & ~self.forwards, refused))
         found += told(self.space, where & self.forwards, end, way.text, kind)
 
-    def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
+    def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps, *, turned: bool) -> None:
         for part, link, hop in legs_of(self.space, where, way, form):
             passed = self._validate(part, form, link, found)
+            if turned:
+                staying, steps = self.bridges.turned(passed, form, link, hop)
+                found += steps
+                passed = passed & ~staying
             found += forwarded(self.view, passed, form, link, hop, way.mtu)
 
     def _validate(

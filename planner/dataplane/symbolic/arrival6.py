@@ -8,6 +8,7 @@ from dataclasses import replace
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Steps, forwarded, legs_of, told
+from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.form import Form, lost, silent
 from planner.dataplane.symbolic.routing import LINK_LOCAL, LOOPBACK6, Query, Routing, Way
 from planner.dataplane.symbolic.view import View
@@ -20,7 +21,8 @@ GROUPS = "which multicast groups are joined is not in the snapshot"
 class Arrival6:
     """The routing decision of one side. Sources are not checked but by rules (the match rpfilter)."""
 
-    def __init__(self, space: Space, view: View, routing: Routing) -> None:
+    def __init__(self, space: Space, view: View, routing: Routing, bridges: Bridges) -> None:
+        self.bridges = bridges
         self.space = space
         self.view = view
         self.routing = routing
@@ -37,8 +39,14 @@ class Arrival6:
             answers[name] = True if forced else None if everywhere is None else False
         return self.view.came_where("forwarding", answers)
 
-    def refuse(self, where: PacketSet, form: Form) -> Steps:
-        """What is dropped before any hook."""
+    def arrive(self, where: PacketSet, form: Form) -> Steps:
+        """Before any hook; what a bridge shows to netfilter has seen the hook by the time that it is refused."""
+        seen = where & self.bridges.seen
+        found, left = self.refuse(where & ~seen)
+        return [*found, (left | seen, replace(form, stage="prerouting raw"))]
+
+    def refuse(self, where: PacketSet) -> tuple[Steps, PacketSet]:
+        """What is dropped at once, and what is left."""
         space = self.space
         off = self.view.came_by({name for name in self.view.codes if self.view.knob(name, "disable_ipv6")})
         odd = (
@@ -49,12 +57,11 @@ class Arrival6:
         found: Steps = [
             (where & off, silent(Disposition.MARTIAN, "IPv6 is turned off where it came in")),
             (where & odd & ~off, silent(Disposition.MARTIAN, "a multicast source, or a loopback address from outside")),
-            (where & ~off & ~odd, replace(form, stage="prerouting raw")),
         ]  # fmt: skip
-        return [(part, step) for part, step in found if part.satisfiable()]
+        return found, where & ~off & ~odd
 
-    def decide(self, where: PacketSet, form: Form) -> Steps:
-        """Every packet: on to INPUT or FORWARD, or how it ends."""
+    def decide(self, where: PacketSet, form: Form, *, turned: bool = False) -> Steps:
+        """Every packet: on to INPUT or FORWARD, or how it ends. `turned`: translated on its bridge, and may stay there."""
         found: Steps = []
         many = where & self._destined(form, *MULTICAST)
         found.append((many, lost(form, GROUPS)))
@@ -73,7 +80,7 @@ class Arrival6:
         for some, one in asked:
             if some.satisfiable():
                 for part, way in self.routing.lookup(some, one):
-                    self._take(part, way, form, found)
+                    self._take(part, way, form, found, turned=turned)
         return [(part, step) for part, step in found if part.satisfiable()]
 
     def _destined(self, form: Form, value: int, length: int) -> PacketSet:
@@ -82,12 +89,20 @@ class Arrival6:
         shift = 128 - length
         return self.space.all if form.destination >> shift == value >> shift else self.space.none
 
-    def _take(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
+    def _take(self, where: PacketSet, way: Way, form: Form, found: Steps, *, turned: bool) -> None:
+        # br_nf_pre_routing_finish_ipv6() frees what finds no route, without a word.
+        tell = silently if turned else told
         match way.kind:
             case "local" | "anycast":
                 found.append((where, replace(form, stage="input mangle")))
             case "unknown":
                 found.append((where, lost(form, way.doubt)))
+            case "unicast" if turned:
+                for part, link, hop in legs_of(self.space, where, way, form):
+                    staying, steps = self.bridges.turned(part, form, link, hop)
+                    found += steps
+                    one = replace(way, legs=((link, hop, 1),))
+                    self._take(part & ~staying, one, form, found, turned=False)
             case "unicast":
                 refused = silent(Disposition.NO_FORWARDING, "IPv6 is not forwarded")
                 found.append((where & ~self.forwards, refused))
@@ -95,9 +110,9 @@ class Arrival6:
             case "blackhole":
                 found.append((where, silent(Disposition.BLACKHOLE, way.text)))
             case "no-route" | "admin-prohibited":
-                found += told(self.space, where, Disposition.UNREACHABLE, way.text, way.kind)
+                found += tell(self.space, where, Disposition.UNREACHABLE, way.text, way.kind)
             case _:
-                found += told(self.space, where, Disposition.NO_ROUTE, way.text, "no-route")
+                found += tell(self.space, where, Disposition.NO_ROUTE, way.text, "no-route")
 
     def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
         space = self.space
@@ -108,3 +123,9 @@ class Arrival6:
         found += told(space, near, Disposition.MARTIAN, text, "beyond-scope")
         for part, link, hop in legs_of(space, where & ~nobody & ~near, way, form):
             found += forwarded(self.view, part, form, link, hop, way.mtu)
+
+
+def silently(space: Space, where: PacketSet, end: Disposition, reason: str, kind: str) -> Steps:
+    """As `told`, where nobody is."""
+    del space, kind
+    return [(where, silent(end, reason))]

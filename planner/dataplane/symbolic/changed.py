@@ -250,10 +250,12 @@ def _sysctls(before: View, after: View, found: Changed) -> None:
             if any(len(route.nexthops) > 1 for route in (*before.routes, *after.routes)):
                 found.doubts.append(f"{key}: which of several next hops a flow takes is not computed")
         elif key == called:
-            found.stages |= TABLE_STAGES
-            found.everything = True
-            if any(link.kind == "bridge" for link in (*before.state.links, *after.state.links)):
-                found.doubts.append(f"{key}: packets that cross a bridge are not analysed")
+            names = {
+                link.name for view in (before, after) for link in view.state.links if link.kind == "bridge"
+            }
+            found.links |= names
+            if names:
+                found.stages |= TABLE_STAGES | ROUTING_STAGES
         parts = link_key(key)
         if parts is None or parts.family != version or parts.group != "conf":
             continue

@@ -42,7 +42,7 @@ def differing(space: Space, before: End, after: End, where: PacketSet) -> Packet
                 old for old in range(256) if (mine[old] if mine else old) == (theirs[old] if theirs else old)
             ]
             same = same & space.inside(part, ((old, old) for old in kept))
-    plain = ("disposition", "link", "reject_kind", "doubt", "at")
+    plain = ("disposition", "link", "by_port", "reject_kind", "doubt", "at")
     if any(getattr(before, name) != getattr(after, name) for name in plain):
         return where
     if before.hop != after.hop:
@@ -182,7 +182,7 @@ def _class(
     part_of = None if members.cell is None else members.cell.part
     return PacketClass(
         before=ending(before, space.family), after=ending(after, space.family),
-        witness=flow_of(one, names, space.family), exactness=exactness,
+        witness=flow_of(space, one, names), exactness=exactness,
         because=tuple(because[:ASKED]),
         chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
         packets=tuple(texts), share=space.share(every), from_outside=far.satisfiable(),
@@ -209,11 +209,15 @@ def ending(end: End, family: str = "ip") -> Ending:
     )  # fmt: skip
 
 
-def flow_of(one: dict[Part, int], names: Sequence[str], family: str = "ip") -> Flow:
+def flow_of(space: Space, one: dict[Part, int], names: Sequence[str]) -> Flow:
     """A member as a noun."""
+    family = space.family
     protocol = one[Part.PROTOCOL]
     ported = protocol in WITH_PORTS
     local = one[Part.IN_LINK] == 0
+    in_port, out_port = (
+        space.names[part][one[part]] if part in space.names else "" for part in (Part.IN_PORT, Part.OUT_PORT)
+    )
     return Flow(
         family=family,
         protocol=protocol,
@@ -229,7 +233,13 @@ def flow_of(one: dict[Part, int], names: Sequence[str], family: str = "ip") -> F
         length=one[Part.LENGTH],
         source_mac="" if local else one[Part.SOURCE_MAC].to_bytes(6, "big").hex(":"),
         state=STATES[one[Part.STATE]],
-        entry=Entry(link="" if local else names[one[Part.IN_LINK]], user=one[Part.USER] if local else None),
+        entry=Entry(
+            link="" if local else names[one[Part.IN_LINK]],
+            user=one[Part.USER] if local else None,
+            bridge_port=in_port,
+            to_router=not out_port,
+            out_port=out_port,
+        ),
     )
 
 

@@ -11,8 +11,8 @@ from planner.dataplane.symbolic.classes import OpenEnds, classes_of
 from planner.dataplane.symbolic.lockstep import Ends, run
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.region import Region
-from planner.dataplane.symbolic.scope import SCOPE, beyond, carriers
-from planner.dataplane.symbolic.side import INCOMING, INCOMING6, LOCAL, Side
+from planner.dataplane.symbolic.scope import SCOPE, beyond, bridge_ports, carriers
+from planner.dataplane.symbolic.side import ACROSS, INCOMING, INCOMING6, LOCAL, Side
 from planner.dataplane.symbolic.view import View, net_of
 from planner.models.comparison import PASSES, Comparison, Loss, PacketClass
 from planner.models.node import NodeState
@@ -68,7 +68,13 @@ class Analysis:
         if len(self.names) >> WIDTHS[Part.IN_LINK]:
             raise BudgetExceededError(f"{len(self.names)} links are more than can be told apart")
         codes = {name: at for at, name in enumerate(self.names) if name}
-        self.views = View(self.space, before, codes), View(self.space, after, codes)
+        self.ports = {name: held for name, held in bridge_ports(before, after).items() if name in codes}
+        ports = ["", *(name for held in self.ports.values() for name in held)]
+        if len(ports) >> WIDTHS[Part.IN_PORT]:
+            raise BudgetExceededError(f"{len(ports)} ports of bridges are more than can be told apart")
+        self.space.names |= {Part.IN_PORT: ports, Part.OUT_PORT: ports}
+        numbers = {name: at for at, name in enumerate(ports) if name}
+        self.views = View(self.space, before, codes, numbers), View(self.space, after, codes, numbers)
         spent = budget or Budget()
         self.calls = Calls(self.space.family)
         self.changed: Changed = changes(*self.views, self.calls)
@@ -90,9 +96,23 @@ class Analysis:
         many = [space.prefix(Part.DESTINATION, value, length) for value, length in UNICAST[self.family]]
         every = states & ~space.union(many)
         arriving = space.interval(Part.IN_LINK, 1, len(self.names) - 1) if len(self.names) > 1 else space.none
-        own = space.equals(Part.IN_LINK, 0) & self.views[0].own & self.views[1].own
+        to_node, no_port = space.equals(Part.OUT_PORT, 0), space.equals(Part.IN_PORT, 0)
+        own = space.equals(Part.IN_LINK, 0) & self.views[0].own & self.views[1].own & no_port & to_node
         order = INCOMING6 if self.family == "ip6" else INCOMING
-        return ((order, every & arriving), (LOCAL, every & own))
+        by_port, across = self._by_port()
+        plain = arriving & ~self.views[0].came_by([*self.ports]) & no_port
+        return ((order, every & to_node & (plain | by_port)), (LOCAL, every & own), (ACROSS, every & across))
+
+    def _by_port(self) -> tuple[PacketSet, PacketSet]:
+        """Packets that come by a port of a bridge, and those of them that are addressed to another port."""
+        view, space = self.views[0], self.space
+        came, across = [], []
+        for name, ports in self.ports.items():
+            here = view.came_by({name}) & view.by_port(ports)
+            came.append(here)
+            same = [view.by_port({port}) & view.by_port({port}, Part.OUT_PORT) for port in ports]
+            across.append(here & view.by_port(ports, Part.OUT_PORT) & ~space.union(same))
+        return space.union(came), space.union(across)
 
     def ends(self, order: tuple[str, ...], where: PacketSet, *, whole: bool = True) -> Ends:
         """Every packet of a set with both its ends; unless all are asked for, those that end alike may be left out."""

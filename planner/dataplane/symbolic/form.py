@@ -39,6 +39,12 @@ class Form:
     """Where it leaves by."""
     hop: str = ""
     """Next hop; empty: the destination itself."""
+    across: bool = False
+    """A frame for another port of the bridge, not for the node."""
+    bridge: str = ""
+    """Crosses this bridge as a frame."""
+    port: str | None = None
+    """Where it leaves the bridge by: empty where not known, None for the port that it came addressed to."""
     first_link: str = ""
     """For rules of OUTPUT: they go on seeing the link of the first lookup (nf_hook_slow() notes it once; measured)."""
 
@@ -48,6 +54,7 @@ class Form:
         return (
             self.destination, self.destination_port, self.source, self.source_ports, self.mark, self.mark_unknown,
             self.connection_mark, self.tos, self.hop_limit, self.untracked, self.came, self.link, self.first_link,
+            self.bridge, self.port,
         )  # fmt: skip
 
 
@@ -65,6 +72,8 @@ class End:
     tos: bytes | None = None
     hop_limit: bytes | None = None
     reject_kind: str = ""
+    by_port: bool = False
+    """Out of the bridge by the port that it came addressed to."""
     doubt: str = ""
     """For `unknown`: what is not modelled."""
     at: Form | None = None

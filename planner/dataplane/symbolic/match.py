@@ -7,6 +7,7 @@ from typing import assert_never
 from planner.dataplane.conntrack import NEIGHBOUR_MESSAGES
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.form import Form
 from planner.dataplane.symbolic.ipsets import element_set
 from planner.dataplane.symbolic.types import AddressTypes
@@ -45,9 +46,9 @@ ASKED_FOR = {
 }  # fmt: skip
 """What the entry of a new flow holds: the header as it came."""
 CONSTANT = {
-    Field.IS_BRIDGED: 0, Field.LEAVES_BY_BRIDGE: 0, Field.FRAGMENT: 0,
+    Field.FRAGMENT: 0,
 }  # fmt: skip
-"""Of whole packets that are routed."""
+"""Of whole packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,8 @@ class Place:
 class Matcher:
     """Answers for one side."""
 
-    def __init__(self, space: Space, view: View, types: AddressTypes) -> None:
+    def __init__(self, space: Space, view: View, types: AddressTypes, bridges: Bridges) -> None:
+        self.bridges = bridges
         self.space = space
         self.view = view
         self.types = types
@@ -106,10 +108,12 @@ class Matcher:
                 name = form.link if place.hook in {"forward", "postrouting"} else ""
                 name = form.first_link if place.hook == "output" else name
                 return self.space.all if fits(name, pattern) else self.space.none
-            case InBridgePort():
-                return self._bridged() & self._oracle(condition, form, str(condition))
-            case OutBridgePort():
-                return self.space.none
+            case InBridgePort(pattern=pattern):
+                seen = self.space.none if form.came else self.bridges.seen
+                came = self.view.by_port(name for name in self.view.ports if fits(name, pattern)) & seen
+                return came | ~seen if fits("", pattern) else came
+            case OutBridgePort(pattern=pattern):
+                return self._leaves_by(pattern, form)
             case InSet():
                 found = element_set(self.space, self.view.ipsets.get(condition.name), condition, form)
                 if found is None:
@@ -192,8 +196,11 @@ class Matcher:
                 ~local if holds(asked, 0) else self.space.none
             )
         if field is Field.CAME_BY_BRIDGE:
-            unsure = self._bridged() & self._oracle(asked, form, str(asked))
-            return unsure | (~self._bridged() if holds(asked, 0) else self.space.none)
+            seen = self.space.none if form.came else self.bridges.seen
+            by_port = seen if holds(asked, 1) else self.space.none
+            return by_port | (~seen if holds(asked, 0) else self.space.none)
+        if field in {Field.IS_BRIDGED, Field.LEAVES_BY_BRIDGE}:
+            return self.space.all if holds(asked, int(bool(form.bridge))) else self.space.none
         if field in ASKED_FOR or field is Field.CT_REPLY_DIRECTION:
             return self._entry(asked, form, place)
         return self._having(field) & self._oracle(asked, form, f"{field}")
@@ -281,7 +288,9 @@ class Matcher:
         return found
 
     def _came(self, pattern: str, form: Form, place: Place) -> PacketSet:
-        if place.hook == "output" or (place.hook == "postrouting" and not self.view.shows_entry):
+        # br_nf_post_routing() shows no link of entry (measured).
+        shows = self.view.shows_entry and not form.bridge
+        if place.hook == "output" or (place.hook == "postrouting" and not shows):
             return self.space.all if fits("", pattern) else self.space.none
         if form.came:
             return self.space.all if fits(form.came, pattern) else self.space.none
@@ -294,12 +303,13 @@ class Matcher:
             self._links[pattern] = found
         return found
 
-    def _bridged(self) -> PacketSet:
-        """Packets that came through a bridge whose frames iptables sees: the port is not told."""
-        key = "net.bridge.bridge-nf-call-ip6tables" if self.view.six else "net.bridge.bridge-nf-call-iptables"
-        if self.view.state.sysctls.get(key, "0") == "0":
-            return self.space.none
-        return self.view.came_by({name for name, link in self.view.links.items() if link.kind == "bridge"})
+    def _leaves_by(self, pattern: str, form: Form) -> PacketSet:
+        """Frames that leave a bridge by a port of this name."""
+        if form.bridge and form.port is None:
+            return self.view.by_port((name for name in self.view.ports if fits(name, pattern)), Part.OUT_PORT)
+        if form.bridge and not form.port:
+            return self._oracle(("out port", pattern), form, f"the port of {form.bridge} that it leaves by")
+        return self.space.all if fits(form.port or "", pattern) else self.space.none
 
     def _device(self, limit: str, form: Form) -> str:
         return (form.first_link or form.link) if limit == "out" else form.came

@@ -8,12 +8,11 @@ from planner.models.link import Link
 from planner.models.node import NodeState
 
 SCOPE = (
-    "whole unicast packets of IPv4 and IPv6 that are routed: those that came by a link that is up before and after, and the node's own",
+    "whole unicast packets of IPv4 and IPv6: those that came by a link that is up before and after, or cross a bridge, and the node's own",
     "packets of known flows as if their flow were not translated; translated ones keep the translation they have",
     "matches with a memory (limit, recent, quota) are taken to answer before as after",
     "the node's own packets carry an address of the node and no mark of a socket",
     "packets of IPv4 that may not be cut on the way",
-    "frames that only cross a bridge are not looked at",
 )
 AROUND = frozenset({"vrf"})
 """Kinds of links that change how packets are looked up."""
@@ -23,6 +22,20 @@ def carriers(before: NodeState, after: NodeState) -> list[str]:
     """Links by which packets can come, before and after."""
     there = {link.name for link in after.links if _receives(link)}
     return sorted(link.name for link in before.links if _receives(link) and link.name in there)
+
+
+def bridge_ports(before: NodeState, after: NodeState) -> dict[str, tuple[str, ...]]:
+    """For each bridge the ports by which frames can come, before and after."""
+    held = [
+        {(link.master, link.name) for link in state.links if link.up and link.master}
+        for state in (before, after)
+    ]
+    bridges = [{link.name for link in state.links if link.kind == "bridge"} for state in (before, after)]
+    found: dict[str, tuple[str, ...]] = {}
+    for master, name in sorted(held[0] & held[1]):
+        if master in bridges[0] & bridges[1]:
+            found[master] = (*found.get(master, ()), name)
+    return found
 
 
 def _receives(link: Link) -> bool:

@@ -8,6 +8,7 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Arrival, icmp_errors, legs_of, told
 from planner.dataplane.symbolic.arrival6 import Arrival6
+from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.chains import Arrivals, Budget, Walk
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
@@ -25,6 +26,8 @@ INCOMING = (
 """In the order of the hooks' priorities (include/uapi/linux/netfilter_ipv4.h); conntrack looks between raw and mangle."""
 INCOMING6 = ("arriving", *INCOMING)
 """Some packets of IPv6 are refused before any hook."""
+ACROSS = ("bridging", *INCOMING)
+"""For frames from one port of a bridge to another."""
 LOCAL = (
     "output routing", "output raw", "output mangle", "output mangle again", "output nat", "output nat again", "output filter",
     "output security",
@@ -33,7 +36,7 @@ LOCAL = (
 )  # fmt: skip
 """For the node's own packets; those to itself come in again by lo, with their conntrack entry and their route."""
 ROUTING_STAGES = frozenset(
-    {"arriving", "routing", "output routing", "output mangle again", "output nat again"}
+    {"arriving", "bridging", "routing", "output routing", "output mangle again", "output nat again"}
 )
 """Again: a packet that was changed in that table is routed anew."""
 TABLE_STAGES = frozenset(INCOMING + LOCAL) - ROUTING_STAGES
@@ -47,9 +50,9 @@ Step = Form | End
 def _later() -> dict[str, frozenset[str]]:
     """For each stage those that a packet may come to from there, itself among them."""
     after: dict[str, set[str]] = {
-        stage: {FOLLOWS[stage]} if stage in FOLLOWS else set() for stage in {*INCOMING6, *LOCAL}
+        stage: {FOLLOWS[stage]} if stage in FOLLOWS else set() for stage in {*ACROSS, *INCOMING6, *LOCAL}
     }
-    after["arriving"] = {"prerouting raw"}
+    after["arriving"] = after["bridging"] = {"prerouting raw"}
     after["input nat"] = set()
     after["routing"] = {"input mangle", "forward mangle"}
     after["postrouting nat"] = {"prerouting raw"}
@@ -74,11 +77,12 @@ class Side:
         self.view = view
         self.budget = budget
         types = AddressTypes(space, view)
-        self.matcher = Matcher(space, view, types)
+        self.bridges = Bridges(space, view)
+        self.matcher = Matcher(space, view, types, self.bridges)
         self.effects = Effects(space, view, self.matcher)
         self.routing = Routing(space, view)
-        self.arrival = Arrival(space, view, self.routing)
-        self.arrival6 = Arrival6(space, view, self.routing)
+        self.arrival = Arrival(space, view, self.routing, self.bridges)
+        self.arrival6 = Arrival6(space, view, self.routing, self.bridges)
         # nf_nat_core.c, nf_nat_inet_fn(): errors follow the flow they are about; other first packets ask the rules.
         first = self.matcher.states["NEW"] | self.matcher.states["RELATED"]
         self.first = first & ~icmp_errors(space)
@@ -108,22 +112,48 @@ class Side:
         if stage in {"output mangle", "output nat"}:
             passing = self._kept(stage, arrivals, passing, found)
         for form, where in passing.items():
-            add(found, self._onward(stage, form), where)
+            if stage == "postrouting nat" and form.bridge:
+                for some, left in self.bridges.leave(where, form):
+                    add(found, left, some)
+            else:
+                add(found, self._onward(stage, form), where)
         return found
 
     def _decision(self, stage: str) -> Callable[[PacketSet, Form], list[tuple[PacketSet, Step]]] | None:
         """What decides at a stage that is no table."""
         match stage:
             case "arriving":
-                return self.arrival6.refuse
+                return self.arrival6.arrive
+            case "bridging":
+                return self.bridges.enter
             case "routing":
-                return self.arrival6.decide if self.view.six else self.arrival.decide
+                return self._route
             case "output routing":
                 return self._leave
             case "output mangle again" | "output nat again":
                 return self._again
             case _:
                 return None
+
+    def _route(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
+        """Routed, unless it is a frame that goes on to its port."""
+        decide = self.arrival6.decide if self.view.six else self.arrival.decide
+        seen = where & self.bridges.seen
+        if not seen.satisfiable():
+            return decide(where, form)
+        found: list[tuple[PacketSet, Step]] = []
+        if form.destination is not None:
+            # br_nf_pre_routing_finish(): only a new destination is looked up by the bridge itself.
+            moved = seen & ~self.space.equals(Part.DESTINATION, form.destination)
+            found += decide(moved, form, turned=True)
+            where, seen = where & ~moved, seen & ~moved
+        if form.across:
+            return found + self.bridges.cross(where, form)
+        if self.view.six:
+            ends, left = self.arrival6.refuse(seen)
+            found += ends
+            where = (where & ~seen) | left
+        return found + decide(where, form)
 
     def _asked(self, arrivals: Arrivals, hook: str, table: str) -> tuple[Arrivals, Arrivals]:
         """Packets that the table's rules see, and those that pass it by."""

@@ -1,6 +1,6 @@
 """One side of a comparison: what a node's state says, read so that sets of packets can be asked of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -56,7 +56,9 @@ def net_of(prefix: str) -> Net:
 class View:
     """What one state says about the space's family."""
 
-    def __init__(self, space: Space, state: NodeState, codes: Mapping[str, int]) -> None:
+    def __init__(
+        self, space: Space, state: NodeState, codes: Mapping[str, int], ports: Mapping[str, int] | None = None
+    ) -> None:
         self.space = space
         self.family = space.family
         self.six = space.family == "ip6"
@@ -64,6 +66,8 @@ class View:
         self.state = state
         self.codes = codes
         """Numbers of the links that packets may come by, the same on both sides."""
+        self.ports = ports or {}
+        """Likewise of ports of bridges."""
         self.links: dict[str, Link] = {link.name: link for link in state.links}
         self.ipsets: dict[str, IpSet] = {one.name: one for one in state.ipsets}
 
@@ -130,6 +134,11 @@ class View:
                 if name in self.codes
             ]
         )
+
+    def by_port(self, names: "Iterable[str]", part: Part = Part.IN_PORT) -> PacketSet:
+        """Packets that entered by, or are addressed to, one of these ports of a bridge."""
+        known = [self.ports[name] for name in sorted(names) if name in self.ports]
+        return self.space.union([self.space.equals(part, code) for code in known])
 
     @cached_property
     def addresses(self) -> dict[str, tuple[Address, ...]]:
