@@ -40,6 +40,7 @@ KUBE_NAT = (
     "-A KUBE-POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE",
     "-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m tcp --dport 443 -j DNAT --to-destination 192.0.2.9:6443",
 )
+SECOND_CARD = "belongs to another interface or table"
 REMARK = re.compile(r"\s*\([^()]*\)\s*$")
 
 
@@ -74,11 +75,13 @@ def convert(entry: Entry, others: Mapping[str, Entry]) -> Case:
     tables = _tables(before)
     if "KUBE-" in words and "nat" not in tables and "iptables" in before:
         tables["nat"] = list(KUBE_NAT)
+    if "guard rule stays in front" in words and "filter" in tables:
+        tables["filter"].insert(0, "-A INPUT -j KUBE-FIREWALL")
     node = world.node(
         links=links,
         routes=_routes(before, links, words),
         routes6=[_plain(line) + " " for line in _lines(before, "routes6")],
-        rules=[_rule_line(line) for line in _lines(before, "ip_rules")] or world.RULES,
+        rules=_rules(before),
         sysctls=_values(before, links),
         iptables=_save(tables),
         sections={"cni-plugins": "".join(f"{name}\n" for name in _binaries(before))},
@@ -168,6 +171,8 @@ def _links(before: Entry, words: str) -> list[world.Link]:
     for number, link in enumerate(list(links.values())):  # an uplink has an address
         if link.name.startswith(("eth", "ens")) and not link.address:
             links[link.name] = replace(link, address=f"198.51.100.{number}/24")
+    if SECOND_CARD in words:
+        links["eth1"] = world.Link("eth1", "10.8.0.9/24")
     if "kube-ipvs0" in words:
         links["kube-ipvs0"] = world.Link("kube-ipvs0", "10.96.0.10/32 10.96.5.5/32", kind="dummy")
     for line in _lines(before, "routes"):  # a gateway is on a connected prefix
@@ -192,6 +197,10 @@ def _routes(before: Entry, links: Iterable[world.Link], words: str) -> list[str]
         rest.append(world.UPLINK_ROUTES[0])
     if "asymmetric routing" in words:
         rest.append("default via 198.51.100.1 dev eth1 metric 200")
+    if SECOND_CARD in words:
+        rest += ["10.8.0.5 dev cali1 scope link", "default via 10.8.0.1 dev eth1 table 2"]
+    if "cilium_host" in names:
+        rest.append("10.244.1.0/24 via 10.244.1.1 dev cilium_host proto kernel src 10.244.1.1")
     return list(dict.fromkeys([*given, *rest, *connected]))
 
 
@@ -203,6 +212,13 @@ def _route_commands(before: Entry, after: Entry) -> Iterable[str]:
         raise NotExpressibleError("routes are prose")
     yield from (f"route del {line}" for line in had if line not in has)
     yield from (f"route add {line}" for line in has if line not in had)
+
+
+def _rules(before: Entry) -> list[str]:
+    """Those of the entry, with the kernel's own for the tables that none of them asks for all packets."""
+    given = [_rule_line(line) for line in _lines(before, "ip_rules")]
+    asked = {line.partition("\t")[2] for line in given}
+    return [*given, *(line for line in world.RULES if line.partition("\t")[2] not in asked)]
 
 
 def _rule_line(line: str) -> str:
