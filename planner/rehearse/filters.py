@@ -15,6 +15,8 @@ DEADLINE = 600.0
 INERT = '-m comment --comment "not rebuilt"'
 TRIES = 8
 """Rules of one table that may be refused; then the table is left out."""
+TOO_LONG = "Message too long"
+"""What a program says of a table that is larger than net.core.wmem_max."""
 _LINE = re.compile(r"(?:^|\s)line:? (\d+)\b|: line (\d+) failed")
 
 
@@ -30,7 +32,10 @@ def rebuild_filters(namespaces: Namespaces, node: NodeState) -> list[Refusal]:
 
 
 def _run(namespaces: Namespaces, argv: tuple[str, ...], text: str) -> tuple[bool, str]:
-    done = namespaces.run(argv, text.encode("utf-8", "surrogateescape"), {}, DEADLINE)
+    data = text.encode("utf-8", "surrogateescape")
+    done = namespaces.run(argv, data, {}, DEADLINE)
+    if TOO_LONG in done.stderr:
+        done = namespaces.run_with_large_messages(argv, data)
     said = [line for line in done.stderr.splitlines() if line and not line.startswith("# Warning")]
     return done.status == 0, "; ".join(said[:2]) or f"exit {done.status}"
 
@@ -65,6 +70,8 @@ def _table(namespaces: Namespaces, program: str, table: Table, where: str) -> It
         done, reason = _run(namespaces, (program,), text)
         if done:
             return
+        if TOO_LONG in reason:
+            break
         lines = text.split("\n")
         place = _LINE.search(reason)
         number = int(place[1] or place[2]) - 1 if place else -1

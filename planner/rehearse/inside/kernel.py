@@ -17,6 +17,10 @@ PIVOT_ROOT = {"x86_64": 155, "s390x": 217, "ppc64le": 203, "i686": 217, "armv7l"
 """Everywhere else it is that of asm-generic."""
 AT_RECURSIVE = 0x8000
 
+KEEP_CAPABILITIES, AMBIENT, AMBIENT_RAISE = 8, 47, 2
+CAPABILITY_VERSION = 0x20080522
+NET_ADMIN = 12
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -59,3 +63,17 @@ def read_only_below(path: str) -> None:
     attributes = (ctypes.c_uint64 * 4)(READ_ONLY, 0, 0, 0)
     done = LIBC.syscall(MOUNT_SETATTR, -100, path.encode(), AT_RECURSIVE, attributes, 32)
     _check(done, f"mount_setattr {path}")
+
+
+def become(user: int, capability: int) -> None:
+    """Give up every right but one, which programs that are started inherit."""
+    prctl(KEEP_CAPABILITIES, 1)
+    os.setgroups([])
+    os.setresgid(user, user, user)
+    os.setresuid(user, user, user)
+    only = 1 << capability
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    # Effective, permitted and inheritable: the lower 32 of them, then the upper.
+    sets = (ctypes.c_uint32 * 6)(only, only, only, 0, 0, 0)
+    _check(LIBC.capset(header, sets), "capset")
+    _check(LIBC.prctl(AMBIENT, AMBIENT_RAISE, capability, 0, 0), "prctl")
