@@ -162,7 +162,7 @@ def _rehearsals(assessment: "Assessment", snapshot: "Snapshot", *, thorough: boo
         elif missing:
             yield not_run(plan.node, missing)
         else:
-            yield run(outlook_of(plan, node), plan, thorough=thorough)
+            yield run(outlook_of(plan, node), plan, cluster=snapshot.cluster, thorough=thorough)
 
 
 def _print(rehearsals: "tuple[Rehearsal, ...]", form: Format, *, full: bool) -> None:

@@ -4,8 +4,11 @@ from enum import StrEnum
 
 from planner.models.noun import Noun
 
+ARRIVES, UNDECIDED = "arrives", "not known"
+"""What may become of a packet; else `lost` or `the answer is lost`."""
 NAMED = 2
 """Things that are named in a sentence; the rest is counted."""
+NAME = 48
 
 
 class Proof(StrEnum):
@@ -49,15 +52,20 @@ class RealProbe(Noun):
     """Name of the `Path`."""
     words: str
     before: str
-    """What became of it: `arrives`, `lost: …`."""
+    """What became of it before the step: `arrives`, `lost`, `the answer is lost`."""
     after: str
     predicted: str
     """What the model said of `after`."""
 
     @property
     def agrees(self) -> bool:
-        """Whether model and kernel say the same."""
-        return self.after == self.predicted
+        """Whether model and kernel say the same; where the model does not know, it is not wrong."""
+        return self.predicted in {self.after, UNDECIDED}
+
+    @property
+    def shut(self) -> bool:
+        """It arrived before the step and does not after it."""
+        return self.before == ARRIVES != self.after
 
 
 class Turn(Noun):
@@ -137,7 +145,11 @@ class Rehearsal(Noun):
             right = sum(probe.agrees for probe in probes)
             parts.append(f"{right} of {len(probes)} packets as predicted")
         if self.not_rehearsed:
-            named = ", ".join(one.what for one in self.not_rehearsed[:NAMED])
+            named = ", ".join(_cut(one.what) for one in self.not_rehearsed[:NAMED])
             more = len(self.not_rehearsed) - NAMED
             parts.append(f"not rehearsed: {named}" + (f" and {more} more" if more > 0 else ""))
         return ", ".join(parts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= NAME else f"{text[: NAME - 1]}…"

@@ -5,14 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
 from planner.errors import NetchangeError
+from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import NotRehearsed, Proof, Rehearsal, Trial, Turn
+from planner.rehearse.probes import Prober
 from planner.rehearse.stage import Stage
 from planner.rehearse.trials import run_trials
-from planner.rehearse.turns import Ground, Probing, no_probes, run_turns
+from planner.rehearse.turns import Ground, no_probes, run_turns
 
 MANY_RULES = 20_000
 """From so many rules on, one stage at a time: the kernel holds each of them."""
@@ -22,13 +24,14 @@ def rehearse(
     outlook: Outlook,
     plan: Plan,
     *,
-    probing: Probing = no_probes,
+    cluster: Cluster | None = None,
+    packets: bool = True,
     thorough: bool = False,
     open_stage: Callable[[], Stage] | None = None,
 ) -> Rehearsal:
     """Run `plan`, which was made from `outlook`, on the node as it was before, rebuilt in a namespace.
 
-    `thorough`: the script is killed at every step instead of at one. `open_stage` gives another place to run it.
+    `packets`: those that must arrive are sent after each step; `cluster` tells of more of them. `thorough`: the script is killed at every step instead of at one. `open_stage` gives another place to run it.
     """
     began = monotonic()
     node = outlook.before[Horizon.NOW]
@@ -43,6 +46,7 @@ def rehearse(
         return stage
 
     make = open_stage or opened
+    prober = Prober(outlook, cluster) if packets else None
     beside = _rules(node) < MANY_RULES
     try:
         ground = Ground(make, plan)
@@ -52,14 +56,15 @@ def rehearse(
         with ThreadPoolExecutor(max_workers=1) as other:
             # Most of the time is other programs': two stages of one node take little more of it than one.
             early = other.submit(_trials, make, outlook, plan, thorough=thorough) if beside else None
-            seen = run_turns(ground, outlook, probing=probing)
+            seen = run_turns(ground, outlook, probing=prober or no_probes)
             sound = all(turn.undone and not turn.left_behind for turn in seen.turns)
             whole = sound and all(turn.applied for turn in seen.turns)
             tried = early.result() if early is not None else ()
         if whole and not beside:
             tried = tuple(run_trials(ground, outlook, thorough=thorough))
         trials = tried if whole else ()
-        not_rehearsed = tuple(dict.fromkeys((*seen.not_rehearsed, *ground.stage.not_rebuilt)))
+        untried = prober.not_rehearsed if prober is not None else ()
+        not_rehearsed = tuple(dict.fromkeys((*seen.not_rehearsed, *untried, *ground.stage.not_rebuilt)))
         return Rehearsal(
             node=outlook.node,
             proof=judge(outlook, seen.turns, trials, not_rehearsed),

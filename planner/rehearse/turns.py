@@ -20,11 +20,11 @@ from planner.rehearse.translate import on_stage
 UNDONE = frozenset({0, 7})
 """Exit statuses of rollback.sh that say that it has run to its end (7: but for what nobody knows to take back)."""
 
-Probing = Callable[[Stage, int], tuple[RealProbe, ...]]
-"""Sends the packets of the invariants on the stage as it is after a step (0: before the first)."""
+Probing = Callable[[Stage, NodeState, int], tuple[RealProbe, ...]]
+"""Sends the packets of the invariants on the stage in a state after a step (0: before the first)."""
 
 
-def no_probes(_stage: Stage, _step: int) -> tuple[RealProbe, ...]:
+def no_probes(_stage: Stage, _found: NodeState, _step: int) -> tuple[RealProbe, ...]:
     """Nothing is sent."""
     return ()
 
@@ -124,7 +124,7 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
     turns: list[Turn] = []
     unseen: list[NotRehearsed] = []
     start = outlook.before[Horizon.NOW]
-    probes = probing(ground.stage, 0)
+    probing(ground.stage, ground.stage.original, 0)
     for stage, step in zip(outlook.stages, ground.fitted.plan.steps, strict=True):
         number = str(step.number)
         done = ground.scripts.apply("--from", number, "--to", number)
@@ -135,7 +135,7 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
             NotRehearsed(what=name, reason="it could not be rebuilt as it is on the node")
             for name in expected.unseen
         ]
-        probes = probing(ground.stage, step.number)
+        probes = probing(ground.stage, found, step.number)
         skipped = step.number in ground.fitted.skipped
         turns.append(
             Turn(

@@ -12,6 +12,7 @@ from planner.report.words import count
 
 SHOWN = 12
 """Differences of one step, and things not rehearsed, that are listed; the rest is counted."""
+SHUT = 3
 LONG = 160
 VERDICTS = {
     Proof.PROVEN: "PROVEN",
@@ -223,6 +224,11 @@ def turn_troubles(turn: Turn, *, full: bool) -> Iterator[str]:
             yield f"{one.what}: {title} {_value(one.wanted)}, found {_value(one.found)}"
         if len(differences) > limit:
             yield f"and {len(differences) - limit} more differences"
+    shut = [probe.words for probe in turn.probes if probe.shut]
+    for words in shut if full else shut[:SHUT]:
+        yield f"shut from here on: {words}"
+    if len(shut) > SHUT and not full:
+        yield f"and {len(shut) - SHUT} more"
     for probe in turn.probes:
         if not probe.agrees:
             yield f"{probe.words}: predicted `{probe.predicted}`, the kernel says `{probe.after}`"
