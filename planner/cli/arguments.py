@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from planner.errors import NetchangeError
 
-FREE = frozenset({"--title"})
+FREE = frozenset({"--title", "--in"})
 """Options whose value is any text, also an empty one or a dash."""
 OUTPUTS = frozenset({"-o", "--output"})
 STDIN = "/dev/stdin"

@@ -46,6 +46,15 @@ def test_flows_can_be_given_by_options(capsysbinary: pytest.CaptureFixture[bytes
     assert b"sent by cni0 to 10.244.1.3" in words
 
 
+def test_a_dash_means_the_node_itself(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """As the help of `--in` says; elsewhere a dash is standard input."""
+    assert 0 == run(
+        ["trace", DEMO, "--from", "10.0.0.11", "--to", "10.244.1.3:80", "--proto", "tcp", "--in", "-"]
+    )
+
+    assert b"from the node itself" in capsysbinary.readouterr().out
+
+
 @pytest.mark.parametrize(
     "words",
     [
