@@ -48,7 +48,10 @@ class Fib:
 
     def _own_addresses(self) -> Iterator[Route]:
         """Routes of the local table for a state that does not hold that table."""
-        if any(route.family == self.family and route.table == LOCAL for route in self.state.routes):
+        if any(
+            route.family == self.family and route.table == LOCAL and route.type == "local"
+            for route in self.state.routes
+        ):
             return
         for link in self.state.links:
             for address in link.addresses:
