@@ -159,7 +159,14 @@ def refined(path: Path, before: Walked, after: Walked, topology: Topology) -> Wa
     had, has = _source(before), _source(after)
     if has and inside(has, topology.pod_ranges) and had and not inside(had, topology.pod_ranges):
         reason = f"it leaves as {has} and no longer as {had}: nobody outside knows the way back"
-        return after.model_copy(update={"holding": Holding.BROKEN, "reason": reason, "answering": True})
+        return after.model_copy(
+            update={
+                "holding": Holding.BROKEN,
+                "reason": reason,
+                "answering": True,
+                "traces": after.traces[:1],
+            }
+        )
     return after
 
 

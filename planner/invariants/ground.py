@@ -37,6 +37,9 @@ class Spot:
         """The link its packets come by; `local` for the node itself."""
         return self.entry.link or "local"
 
+    def __str__(self) -> str:
+        return self.words if self.address in self.words else f"{self.words} ({self.address})"
+
 
 class Ground:
     """One node in one family, before the change."""

@@ -18,7 +18,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         if here is not None:
             yield INVARIANT.path(
                 pod.address,
-                f"health probes of {pod.words} ({pod.address})",
+                f"health probes of {pod}",
                 opening(ground, here, pod.address, POD_PORT),
                 ends_at=(pod.link,),
                 everybody=ground.main,

@@ -21,7 +21,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         own = target.address if target.address in ground.addresses else ground.own
         yield INVARIANT.path(
             f"{target.port}/{word}",
-            f"clients outside to host port {target.port} of {target.name} ({word} from {client.address})",
+            f"clients outside to host port {target.port}{target.of} ({word} from {client.address})",
             opening(ground, client, own, target.port, protocol=target.protocol),
             everybody=False,
         )

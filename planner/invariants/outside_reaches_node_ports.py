@@ -20,7 +20,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         word = "udp" if target.protocol == 17 else "tcp"
         yield INVARIANT.path(
             f"{target.port}/{word}",
-            f"clients outside to NodePort {target.port} of {target.name} ({word} from {client.address})",
+            f"clients outside to NodePort {target.port}{target.of} ({word} from {client.address})",
             opening(ground, client, ground.own, target.port, protocol=target.protocol),
             everybody=False,
         )

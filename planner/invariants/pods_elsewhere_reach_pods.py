@@ -16,7 +16,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         for pod in ground.pods[:1]:
             yield INVARIANT.path(
                 there.address,
-                f"{there.words} ({there.address}) to {pod.words} ({pod.address})",
+                f"{there} to {pod}",
                 opening(ground, there, pod.address, POD_PORT),
                 ends_at=(pod.link,),
                 everybody=ground.main,

@@ -20,7 +20,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
             for protocol, word in ((UDP, "udp"), (TCP, "tcp")):
                 yield INVARIANT.path(
                     f"{address}/{word}",
-                    f"{pod.words} ({pod.address}) to {name} ({address}, {word} {PORT})",
+                    f"{pod} to {name} ({address}, {word} {PORT})",
                     opening(ground, pod, address, PORT, protocol=protocol),
                     everybody=ground.main and protocol == UDP,
                 )

@@ -21,7 +21,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
     for pod in ground.pods:
         yield INVARIANT.path(
             f"{pod.address}",
-            f"{pod.words} ({pod.address}) to the outside ({there}, tcp {HTTPS})",
+            f"{pod} to the outside ({there}, tcp {HTTPS})",
             opening(ground, pod, there, HTTPS),
             everybody=ground.main,
         )

@@ -17,7 +17,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         for pod in ground.pods[:1]:
             yield INVARIANT.path(
                 there.address,
-                f"{pod.words} ({pod.address}) to {there.words} ({there.address})",
+                f"{pod} to {there}",
                 opening(ground, pod, there.address, POD_PORT),
                 ends_at=() if ground.by_default(there.address) else (there.link,),
                 everybody=ground.main and (number == 0 or len(ground.pods_elsewhere) > 1),

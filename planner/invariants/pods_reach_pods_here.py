@@ -27,7 +27,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         )
     yield INVARIANT.path(
         f"{one.address}/{other.address}",
-        f"{one.words} ({one.address}) to {other.words} ({other.address}) on the same node",
+        f"{one} to {other} on the same node",
         opening(ground, one, other.address, POD_PORT, entry=entry),
         everybody=ground.main,
     )

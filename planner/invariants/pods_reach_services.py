@@ -18,7 +18,7 @@ def _paths(ground: Ground) -> Iterator[Path]:
         for target in services(ground):
             yield INVARIANT.path(
                 target.id,
-                f"{pod.words} ({pod.address}) to the Service {target.name} ({reach(target.address, target.port)})",
+                f"{pod} to the Service {target.name} ({reach(target.address, target.port)})",
                 opening(ground, pod, target.address, target.port, protocol=target.protocol),
                 everybody=False,
             )

@@ -37,6 +37,11 @@ class Target:
     endpoints: int = 0
 
     @property
+    def of(self) -> str:
+        """Behind its port, whose it is."""
+        return "" if self.name.startswith("port ") else f" of {self.name}"
+
+    @property
     def id(self) -> str:
         """`shop/web/80/tcp`."""
         return f"{self.name}/{self.port}/{'udp' if self.protocol == 17 else 'tcp'}"

@@ -109,12 +109,19 @@ def _astray(path: Path, found: Trace) -> str:
         same = after.destination_port == found.flow.destination_port
         if same and (found.disposition is not Disposition.DELIVERED or found.listens in {"", "nobody"}):
             return f"nothing translates port {after.destination_port} of {after.destination}"
+    moved = (after.destination, after.destination_port) != (
+        found.flow.destination,
+        found.flow.destination_port,
+    )
+    if moved and found.disposition is Disposition.DELIVERED and found.listens == "nobody":
+        return f"it is sent on to port {after.destination_port} of the node, where nobody listens"
     place = LOCAL if found.disposition is Disposition.DELIVERED else found.link
     if path.ends_at and found.disposition is not Disposition.BRIDGED and place not in path.ends_at:
-        where = "it ends on the node itself" if place == LOCAL else f"it leaves by {place}"
-        return f"{where} instead of {' or '.join(path.ends_at)}" + (
-            f" ({found.next_hop})" if found.next_hop and place != LOCAL else ""
-        )
+        if place == LOCAL:
+            return "it ends on the node itself"
+        wanted = " or ".join(path.ends_at)
+        instead = "instead of reaching the node itself" if wanted == LOCAL else f"instead of {wanted}"
+        return f"it leaves by {place} to {found.next_hop} {instead}"
     if found.disposition is not Disposition.DELIVERED and after.source == after.destination:
         return f"{after.source} gets it from itself: nothing hides the sender"
     return ""
