@@ -2,7 +2,7 @@
 
 import pkgutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
@@ -76,18 +76,18 @@ def described(ids: Sequence[str]) -> dict[str, CatalogueEntry]:
 
 
 def _find(changes: Sequence[Change], review_for: Callable[[Change], Review]) -> Iterator[Finding]:
+    said: list[Finding] = []
     for change in changes:
         risks = _concerned(change)
-        if not risks and not _fallbacks(type(change)):
-            continue
-        review = review_for(change)
-        spoken = False
-        for risk in risks:
-            for finding in risk.judge(change, review):
-                spoken = True
-                yield finding
-        if not spoken:
-            for risk in _fallbacks(type(change)):
+        if risks:
+            review = review_for(change)
+            said += [finding for risk in risks for finding in risk.judge(change, review)]
+    yield from said
+    for change in changes:
+        risks = _last(type(change))
+        if risks:
+            review = replace(review_for(change), said=tuple(said))
+            for risk in risks:
                 yield from risk.judge(change, review)
 
 
@@ -100,12 +100,12 @@ def _concerned(change: Change) -> tuple[AnyRisk, ...]:
 
 @cache
 def _by_kind(kind: type[Change]) -> tuple[AnyRisk, ...]:
-    return tuple(risk for risk in catalogue() if kind in risk.on and not risk.fallback)
+    return tuple(risk for risk in catalogue() if kind in risk.on and not risk.last)
 
 
 @cache
-def _fallbacks(kind: type[Change]) -> tuple[AnyRisk, ...]:
-    return tuple(risk for risk in catalogue() if kind in risk.on and risk.fallback)
+def _last(kind: type[Change]) -> tuple[AnyRisk, ...]:
+    return tuple(risk for risk in catalogue() if kind in risk.on and risk.last)
 
 
 @cache

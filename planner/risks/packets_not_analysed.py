@@ -60,6 +60,8 @@ BECAUSE = "packets not analysed yet"
 
 def judge(change: Undecided, review: Review) -> Iterator[Finding]:
     """What is left when no other risk spoke: nothing, or unknown, with the way it errs."""
+    if any(change is said.change or change in said.related for said in review.said):
+        return
     kind, where = _kind(change, review)
     match kind:
         case Kind.NOTHING:
@@ -145,5 +147,5 @@ RISK = Risk[Undecided](
     sources=("nft(8), monitor trace", "ip-route(8), get"),
     verify="iptables-save; ip route show table all; ip rule show",
     once=True,
-    fallback=True,
+    last=True,
 )

@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from planner.invariants.check import kept
 from planner.models.change import BaseChange, Change
 from planner.models.cluster import Cluster
 from planner.models.finding import Finding
 from planner.models.horizon import Horizon
+from planner.models.invariant import Kept
 from planner.models.node import NodeState
 from planner.models.proposal import Outlook
 from planner.models.topology import Topology
@@ -31,10 +33,29 @@ class Review:
     cluster: Cluster | None = None
     growth: float = 5.0
     """Capacity must hold for the usage in the snapshot times this."""
+    said: tuple[Finding, ...] = ()
+    """For risks that come last: what the others found on this node."""
 
     def at(self, horizon: Horizon) -> tuple[NodeState, NodeState]:
         """Before and after at another horizon."""
         return self.outlook.before[horizon], self.outlook.after[horizon]
+
+    def kept(self, horizon: Horizon) -> tuple[Kept, ...]:
+        """The node's paths before and after, at a horizon that has states of its own; what is broken earlier is left out."""
+        # Walked once for each node, however many judges ask.
+        every = kept(self.outlook, self.topology, self.cluster)
+        earlier = {
+            one.path.name for one in every if one.horizon < horizon and one.newly_broken and one.step is None
+        }
+        return tuple(
+            one
+            for one in every
+            if one.horizon is horizon and one.step is None and one.path.name not in earlier
+        )
+
+    def shut_between(self) -> tuple[Kept, ...]:
+        """Paths that hold before and at the end, and not after some step."""
+        return tuple(one for one in kept(self.outlook, self.topology, self.cluster) if one.step is not None)
 
 
 # Without slots: `Risk[Kind](…)` makes typing set an attribute, which a frozen class with slots refuses with a TypeError
@@ -58,8 +79,8 @@ class Risk(Generic[C]):
     """A command that shows the node's present state of it."""
     once: bool = False
     """Findings of one node with equal messages are folded into one, the other changes as `related`."""
-    fallback: bool = False
-    """Asked only about changes of which no other risk says anything."""
+    last: bool = False
+    """Asked when all others have spoken, with what they said in `Review.said`."""
 
 
 AnyRisk = Risk[Any]

@@ -20,11 +20,13 @@ Take the limit out of the rule.
 
 from collections.abc import Iterator
 
+from planner.invariants.api_server_reaches_kubelet import KUBELET
+from planner.invariants.node_reaches_api_server import PORT as API
+from planner.invariants.operator_reaches_node import SSH
 from planner.models.change import RuleChange
 from planner.models.finding import Extent, Finding
 from planner.models.traffic import TrafficClass
 from planner.netfilter.condition import CtStateIs, Field
-from planner.risks.netfilter.lifelines import API, KUBELET, SSH
 from planner.risks.netfilter.reading import Reading, read
 from planner.risks.netfilter.structure import readings, table_of
 from planner.risks.risk import Review, Risk

@@ -33,7 +33,7 @@ def judge(change: RuleChange | ChainChange, review: Review) -> Iterator[Finding]
         review,
         risk=RISK.id,
         group="accepts",
-        lines=frozenset({"control", "overlay", "pods"}),
+        roles=frozenset({"control", "overlay", "pods"}),
         remedy="Set the policy to ACCEPT before the flush, or replace the table in one iptables-restore.",
     )
 

@@ -36,7 +36,7 @@ def judge(change: ChainPolicyChange | RuleChange | ChainChange, review: Review) 
             review,
             risk=RISK.id,
             group="policy",
-            lines=frozenset({"control", "overlay", "pods"}),
+            roles=frozenset({"control", "overlay", "pods"}),
             remedy="Add the accepts first, ESTABLISHED before all, and the policy last.",
         )
     )

@@ -33,7 +33,7 @@ def judge(change: RuleChange | ChainChange, review: Review) -> Iterator[Finding]
         review,
         risk=RISK.id,
         group="rule",
-        lines=frozenset({"control"}),
+        roles=frozenset({"control"}),
         remedy="Put it behind the ESTABLISHED accept and exempt the operator's network; apply it with a timer that takes it back.",
     )
 

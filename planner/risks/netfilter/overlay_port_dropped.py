@@ -33,7 +33,7 @@ def judge(change: RuleChange | ChainChange, review: Review) -> Iterator[Finding]
         review,
         risk=RISK.id,
         group="rule",
-        lines=frozenset({"overlay"}),
+        roles=frozenset({"overlay"}),
         remedy="Accept the overlay's packets from the other nodes in front of it.",
     )
 

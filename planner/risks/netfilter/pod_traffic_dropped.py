@@ -33,7 +33,7 @@ def judge(change: RuleChange | ChainChange, review: Review) -> Iterator[Finding]
         review,
         risk=RISK.id,
         group="rule",
-        lines=frozenset({"pods"}),
+        roles=frozenset({"pods"}),
         remedy="Confine the rule to what it is meant for, or accept the pod range in front of it.",
     )
 

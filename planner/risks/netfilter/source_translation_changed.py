@@ -20,103 +20,94 @@ Restore the former order.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from planner.models.change import ChainChange, ChainPolicyChange, RuleChange
 from planner.models.finding import Confidence, Extent, Finding
+from planner.models.invariant import Holding, Kept
 from planner.models.traffic import TrafficClass
-from planner.netfilter.condition import Field
-from planner.risks.netfilter.lifelines import OUTSIDE, elsewhere, middle, pod_link
-from planner.risks.netfilter.probe import Packet, Walk, all_hold
-from planner.risks.netfilter.reading import read
-from planner.risks.netfilter.translation import rewritten
+from planner.risks.blame import blame
+from planner.risks.paths import extent_of, lost_with, told
 from planner.risks.people import pods
 from planner.risks.risk import Review, Risk
+from planner.topology.prefixes import inside
 
-KUBE_MARK = 0x4000
-"""kube-proxy's default masquerade bit (Kubernetes, pkg/proxy/apis/config, masqueradeBit 14)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One packet that leaves, and what it means when its source is or is not rewritten any more."""
-
-    packet: Packet
-    words: str
-    gained: tuple[TrafficClass, ...]
-    lost: tuple[TrafficClass, ...]
+BETWEEN_PODS = frozenset({"pods-reach-pods-elsewhere", "pods-elsewhere-reach-pods", "pods-reach-pods-here"})
 
 
 def judge(change: RuleChange | ChainChange | ChainPolicyChange, review: Review) -> Iterator[Finding]:
-    """The packets of pods to pods, to the outside and to Services, before and after."""
-    if change.table != "nat":
+    """Packets of pods to pods, to the outside and to Services: behind whose address they leave."""
+    paths = blame(review, change.horizon)
+    mine = paths.by(change)
+    if change.table != "nat" or not mine:
         return
-    for way in _ways(review, change.family):
-        if (
-            isinstance(change, RuleChange)
-            and all_hold(read(change.rule, change.family).conditions, Walk(way.packet, None)) is False
-        ):
-            continue
-        before, after = rewritten(review.before, way.packet), rewritten(review.after, way.packet)
-        if before == after:
-            continue
-        if after is True and way.gained:
-            yield Finding(
-                risk=RISK.id,
-                change=change,
-                message=f"{change.node} now hides {way.words} behind its own address: policies and lists of pod addresses stop to match.",
-                breaks=way.gained,
-                extent=Extent.PARTIAL,
-                side_effects=("source-ip-lost", "networkpolicy"),
-                onset=change.horizon,
-                remedy="Keep the exception for pod addresses in front of the masquerade.",
-            )
-        elif before is True and way.lost:
-            yield Finding(
-                risk=RISK.id,
-                change=change,
-                message=f"{change.node} no longer masquerades {way.words}: the answers do not find their way back.",
-                breaks=way.lost,
-                extent=Extent.PARTIAL,
-                onset=change.horizon,
-                confidence=Confidence.LIKELY if after is False else Confidence.UNKNOWN,
-                unknown_because="" if after is False else "a rule on its way depends on what is not known",
-                remedy="Keep the masquerade, and nothing in front of it that accepts.",
-            )
-
-
-def _ways(review: Review, family: str) -> Iterator[Way]:
-    topology = review.topology
-    mine, other = middle(topology.node_pod_ranges, family), elsewhere(review.before, topology, family)
-    uplink = topology.uplinks[0] if topology.uplinks else ""
-    inside = pod_link(topology)
-    if mine is None:
-        return
-    tunnel = topology.overlay_links[0] if topology.overlay_links else uplink
-
-    def packet(destination: int, out: str, mark: int) -> Packet:
-        fields = {Field.PROTOCOL: 6, Field.SOURCE: mine, Field.DESTINATION: destination}
-        return Packet("FORWARD", family, fields, inside, out, frozenset({"NEW"}), mark)
-
-    if other is not None:
-        yield Way(
-            packet(other, tunnel, 0),
-            f"{pods(review)} from pods on other nodes",
-            (TrafficClass.POD_TO_POD_CROSS_NODE,),
-            (),
+    every = review.kept(change.horizon)
+    hidden = [item for item in paths.paths if _newly_hidden(item, review)]
+    if any(item in mine for item in hidden):
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=(
+                f"{change.node} now hides {_whom(hidden, review)} behind its own address: "
+                "policies and lists of pod addresses stop to match."
+            ),
+            breaks=(TrafficClass.POD_TO_POD_CROSS_NODE,),
+            extent=Extent.PARTIAL,
+            side_effects=("source-ip-lost", "networkpolicy"),
+            onset=change.horizon,
+            remedy="Keep the exception for pod addresses in front of the masquerade.",
         )
-    yield Way(
-        packet(OUTSIDE[family], uplink, 0),
-        "packets of pods to the outside",
-        (),
-        (TrafficClass.POD_TO_EXTERNAL, TrafficClass.DNS),
+    shown = [item for item in paths.paths if _no_longer_hidden(item)]
+    if any(item in mine for item in shown):
+        sure = all(item.newly_broken for item in shown)
+        yield Finding(
+            risk=RISK.id,
+            change=change,
+            message=f"{change.node} no longer masquerades {told(shown, answers=False)}: the answers do not find their way back.",
+            breaks=lost_with(shown),
+            extent=max((extent_of(item, every) for item in shown), key=_ORDER.index),
+            onset=change.horizon,
+            confidence=Confidence.LIKELY if sure else Confidence.UNKNOWN,
+            unknown_because="" if sure else shown[0].after.reason,
+            remedy="Keep the masquerade, and nothing in front of it that accepts.",
+        )
+
+
+_ORDER = (Extent.NONE, Extent.PARTIAL, Extent.INTERMITTENT, Extent.TOTAL)
+
+
+def _sources(kept: Kept) -> tuple[str, str]:
+    """The sender's address as the opening packet leaves, before and after; empty where it does not."""
+    before, after = (
+        walked.traces[0].after.source if walked.traces and walked.traces[0].after is not None else ""
+        for walked in (kept.before, kept.after)
     )
-    yield Way(
-        packet(mine, inside, KUBE_MARK),
-        "packets of pods that reach themselves through a Service",
-        (),
-        (TrafficClass.POD_TO_SERVICE,),
+    return before, after
+
+
+def _newly_hidden(kept: Kept, review: Review) -> bool:
+    before, after = _sources(kept)
+    ranges = review.topology.pod_ranges
+    return (
+        kept.path.invariant in BETWEEN_PODS
+        and before == kept.path.flow.source != after
+        and bool(after)
+        and (inside(before, ranges) or not ranges)
     )
+
+
+def _no_longer_hidden(kept: Kept) -> bool:
+    before, after = _sources(kept)
+    lost = kept.newly_broken or (kept.before.holding is Holding.HOLDS and kept.doubtful)
+    return lost and bool(before) and before != kept.path.flow.source == after
+
+
+def _whom(hidden: list[Kept], review: Review) -> str:
+    there = {item.path.invariant for item in hidden}
+    if "pods-reach-pods-elsewhere" in there:
+        return f"{pods(review)} from pods on other nodes"
+    if "pods-elsewhere-reach-pods" in there:
+        return f"pods on other nodes from {pods(review)}"
+    return f"{pods(review)} from each other"
 
 
 RISK = Risk[RuleChange | ChainChange | ChainPolicyChange](
