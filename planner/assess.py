@@ -7,11 +7,13 @@ from planner import __version__
 from planner.changes import changes_of, drift_of
 from planner.cohorts import cohorts
 from planner.errors import NetchangeError
+from planner.invariants.summary import notable, summary
 from planner.models.assessment import Assessment, Cohort, ScoredChange, ScoredFinding
 from planner.models.change import Change
 from planner.models.cluster import Cluster
 from planner.models.finding import Finding, Level
 from planner.models.horizon import Horizon
+from planner.models.invariant import Kept
 from planner.models.node import NodeState
 from planner.models.plan import Plan
 from planner.models.proposal import Fragment, Outlook
@@ -20,6 +22,7 @@ from planner.models.snapshot import Snapshot
 from planner.models.source import WOULD_FAIL, Gap
 from planner.models.topology import Topology
 from planner.plan.build import build_plan
+from planner.plan.order import Order, in_order
 from planner.proposal.propose import propose
 from planner.proposal.transition import propose_state
 from planner.risks.catalogue import described, find
@@ -40,6 +43,7 @@ class Reviewed:
     changes: tuple[Change, ...]
     findings: tuple[Finding, ...]
     plan: Plan
+    kept: tuple[Kept, ...]
 
 
 def assess(
@@ -111,7 +115,9 @@ def _assembled(
         effects=tuple(effect for part in reviewed for effect in part.outlook.effects),
         gaps=tuple(dict.fromkeys(gap for part in reviewed for gap in _gaps(part))),
         catalogue=described(sorted(used)),
+        checked=tuple(sentence for part in reviewed for sentence in summary(part.node.name, part.kept)),
         plans=tuple(part.plan for part in reviewed),
+        invariants=tuple(one for part in reviewed for one in notable(part.kept)),
     )
 
 
@@ -125,6 +131,8 @@ def review(
 ) -> Reviewed:
     """The stages, in order, for the node that represents a cohort."""
     topology = derive_topology(node, cluster)
+    order = in_order(outlook, topology, cluster)
+    outlook = order.outlook
     changes = changes_of(outlook, by_target)
     after: dict[Horizon, Topology] = {}
 
@@ -144,17 +152,18 @@ def review(
         )
 
     findings = find(changes, review_for)
-    plan = _plan(outlook, topology, cluster)
-    return Reviewed(cohort, node, outlook, topology, changes, findings, plan)
+    plan = _plan(order, topology, cluster)
+    return Reviewed(cohort, node, outlook, topology, changes, findings, plan, order.kept)
 
 
-def _plan(outlook: Outlook, topology: Topology, cluster: Cluster | None) -> Plan:
+def _plan(order: Order, topology: Topology, cluster: Cluster | None) -> Plan:
     """The plan, or the reason why there is none: what the node holds may not be writable by any command."""
     try:
-        return build_plan(outlook, topology=topology, cluster=cluster)
+        plan = build_plan(order.outlook, topology=topology, cluster=cluster, kept=order.kept)
+        return plan.model_copy(update={"notes": (*order.notes, *plan.notes)}) if order.notes else plan
     except NetchangeError as error:
         reason = f"no plan and no rollback can be written: {error.message}"
-        return Plan(node=outlook.node, not_planned=(Gap(section="plan", reason=reason),))
+        return Plan(node=order.outlook.node, not_planned=(Gap(section="plan", reason=reason),))
 
 
 def _scored(

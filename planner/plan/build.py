@@ -1,11 +1,12 @@
 """A plan from an outlook: a step for each operation, with what must hold, what is run, and the way back."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from planner.emit.script import plain
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
+from planner.models.invariant import Kept
 from planner.models.node import NodeState
 from planner.models.plan import Action, Check, Plan, Residue, Step, UndoKind
 from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stage
@@ -23,14 +24,23 @@ from planner.topology.owners import OTHERS, owner_of_chain
 TITLE = 120
 
 
-def build_plan(outlook: Outlook, *, topology: Topology | None = None, cluster: Cluster | None = None) -> Plan:
-    """All steps of one node in the proposal's order. Nothing is run and nothing is read but the outlook."""
+def build_plan(
+    outlook: Outlook,
+    *,
+    topology: Topology | None = None,
+    cluster: Cluster | None = None,
+    kept: Sequence[Kept] = (),
+) -> Plan:
+    """All steps of one node in the outlook's order. Nothing is run and nothing is read but the outlook.
+
+    `kept` are the node's paths: a step after which one is shut is not safe to stop after.
+    """
     start = outlook.before[Horizon.NOW]
     steps: list[Step] = []
     how = scope((start, *(stage.after for stage in outlook.stages)))
     state = start
     for position, stage in enumerate(outlook.stages):
-        steps.append(_step(position, state, outlook, how))
+        steps.append(_step(position, state, outlook, how, kept))
         state = stage.after
     in_stages = {gap for stage in outlook.stages for gap in stage.gaps}
     not_planned = tuple(
@@ -46,14 +56,14 @@ def build_plan(outlook: Outlook, *, topology: Topology | None = None, cluster: C
     )
 
 
-def _step(position: int, before: NodeState, outlook: Outlook, how: Scope) -> Step:
+def _step(position: int, before: NodeState, outlook: Outlook, how: Scope, kept: Sequence[Kept]) -> Step:
     stage = outlook.stages[position]
     operation = stage.operation
     back = () if stage.after == before else _undo(before, stage)
     found = _facets(before, stage, back, how)
     # A command that fails changes nothing, in the model and here: running it would only stop the script.
     skipped = bool(stage.error) and stage.after == before
-    reason = unsafe_because(outlook.before[Horizon.NOW], outlook.stages, position)
+    reason = unsafe_because(outlook.before[Horizon.NOW], outlook.stages, position, kept)
     return Step(
         number=position + 1,
         node=outlook.node,

@@ -1,7 +1,8 @@
 """Whether a node may be left as it is between two steps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from planner.models.invariant import Kept
 from planner.models.node import NodeState
 from planner.models.proposal import FileWrite, Stage
 from planner.plan.checks_rules import ruleset_keys, table_names
@@ -10,7 +11,9 @@ from planner.plan.services import is_sysctl_file
 SWITCHES = ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
 
 
-def unsafe_because(before: NodeState, stages: tuple[Stage, ...], position: int) -> str:
+def unsafe_because(
+    before: NodeState, stages: tuple[Stage, ...], position: int, kept: Sequence[Kept] = ()
+) -> str:
     """Why the node should not be left after `stages[position]`; empty when it may be.
 
     Only what the end does not have as well: what the finished change breaks is a matter for the findings.
@@ -22,6 +25,7 @@ def unsafe_because(before: NodeState, stages: tuple[Stage, ...], position: int) 
         return ""
     return "; ".join(
         [
+            *_shut(kept, position + 1),
             *_forwarding(before, now, end),
             *_policies(before, now, end),
             *_routes(before, now, end),
@@ -29,6 +33,17 @@ def unsafe_because(before: NodeState, stages: tuple[Stage, ...], position: int) 
             *_files(stages, position),
         ]
     )
+
+
+def _shut(kept: Sequence[Kept], step: int) -> Iterator[str]:
+    """Paths that were walked and are shut from this step on."""
+    shut = [one for one in kept if one.step == step]
+    if shut:
+        first = min(
+            shut, key=lambda one: (not one.path.cuts_undo, one.path.flow.state == "NEW", one.path.name)
+        )
+        more = f" and {len(shut) - 1} other paths" if len(shut) > 1 else ""
+        yield f"shut here and open again at the end: {first.path.words}{more}"
 
 
 def _forwarding(before: NodeState, now: NodeState, end: NodeState) -> Iterator[str]:

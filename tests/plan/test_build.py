@@ -9,12 +9,11 @@ import pytest
 from planner.models.horizon import Horizon
 from planner.models.node import ConfigFile, NodeState
 from planner.models.plan import Plan, UndoKind
-from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stage
+from planner.models.proposal import Command, FileWrite, Outlook, Stage
 from planner.models.route import NextHop, Route
 from planner.models.ruleset import Ruleset, Table
 from planner.models.source import Gap, Source
 from planner.plan.build import build_plan
-from planner.plan.order import order
 from planner.plan.scripts import emit_apply, emit_rollback, plan_id
 
 SOURCE = Source(name="90-x.conf", line=3)
@@ -240,23 +239,3 @@ def test_the_scripts_are_posix_sh(checker: str, tmp_path: Path) -> None:
             [*CHECKERS[checker], str(tmp_path / name)], capture_output=True, text=True, check=False
         )
         assert ("", "") == (checked.stdout, checked.stderr)
-
-
-def test_additions_come_before_removals_only_if_the_end_is_the_same() -> None:
-    """A predicted end that differs, or that cannot be told, keeps the order of the proposal."""
-    remove, add = (
-        command("iptables", "-D", "FORWARD", "-j", "A"),
-        command("iptables", "-A", "FORWARD", "-j", "B"),
-    )
-
-    def same(_: tuple[Operation, ...]) -> NodeState:
-        return START
-
-    def by_order(operations: tuple[Operation, ...]) -> NodeState:
-        return START if operations[0] == remove else OFF
-
-    assert (add, remove) == order((remove, add), same)
-    assert (remove, add) == order((remove, add), by_order)
-    assert (remove, add) == order((remove, add), lambda _: None)
-    barrier = command("sysctl", "-w", "a=b")
-    assert (remove, barrier, add) == order((remove, barrier, add), same)
