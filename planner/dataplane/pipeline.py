@@ -202,7 +202,8 @@ def _enter_bridge(walk: Walk, flow: Flow) -> End:
         # Once is enough: PREROUTING is not asked again (ip_sabotage_in). The port stays visible to the end (measured).
         end = refused_at_once(walk)
         return end if end is not None else _route(walk, flow)
-    return _cross(walk, flow, name, entry.out_port)
+    port = entry.out_port or bridge.port_of(view, name, walk.packet.address(walk.packet.destination))
+    return _cross(walk, flow, name, port)
 
 
 def _translated_on_bridge(walk: Walk, flow: Flow, name: str) -> End:
@@ -222,9 +223,8 @@ def _translated_on_bridge(walk: Walk, flow: Flow, name: str) -> End:
     return end if end is not None else _forward(walk, flow, found, leg)
 
 
-def _cross(walk: Walk, flow: Flow, name: str, out_port: str) -> End:
+def _cross(walk: Walk, flow: Flow, name: str, port: str) -> End:
     """Through FORWARD and POSTROUTING as a frame: no routing, no hop limit."""
-    port = out_port or bridge.port_of(walk.view, name, walk.packet.address(walk.packet.destination))
     walk.packet = bridge.on_bridge(walk.packet, name, port)
     end = run_hook(walk, Hook.FORWARD, flow)
     if end is None:
