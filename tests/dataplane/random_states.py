@@ -40,6 +40,10 @@ OWN = {
 PORTS = (22, 53, 80, 443, 8080)
 MARKS = ("0x1", "0x2", "0x4000/0x4000", "0x3/0x3")
 USER_CHAINS = ("A", "B", "C")
+ASKED_SETS = (
+    "hosts src", "hosts dst", "services dst,dst", "holes dst", "holes src", "ports dst", "ways src,dst", "every src",
+    "every dst", "marks src", "asked src,src,dst", "asked dst,dst",
+)  # fmt: skip
 BASES = {
     "raw": ("PREROUTING", "OUTPUT"),
     "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
@@ -77,9 +81,7 @@ def matches(rng: random.Random, table: str) -> str:
     if rng.random() < 0.1:
         words.append(f"-m addrtype --dst-type {rng.choice(('LOCAL', 'UNICAST'))}")
     if rng.random() < 0.1:
-        words.append(
-            f"-m set {rng.choice(('', '! '))}--match-set {rng.choice(('hosts src', 'hosts dst', 'services dst,dst'))}"
-        )
+        words.append(f"-m set {rng.choice(('', '! '))}--match-set {rng.choice(ASKED_SETS)}")
     if rng.random() < 0.1:
         words.append(
             f"-m statistic --mode random --probability {rng.choice(('0.50000000000', '0.25000000000'))}"
@@ -88,6 +90,11 @@ def matches(rng: random.Random, table: str) -> str:
         words.append("-m tos --tos 0x10/0x3f")
     if rng.random() < 0.03:
         words.append("-m ttl --ttl-lt 3")
+    if rng.random() < 0.05 and table in {"raw", "mangle"}:
+        words.append(
+            f"-m rpfilter{rng.choice(('', ' --loose'))}{rng.choice(('', ' --validmark'))}{rng.choice(('', ' --accept-local'))}"
+            f"{rng.choice(('', ' --invert'))}"
+        )
     return " ".join(words)
 
 
@@ -210,7 +217,45 @@ def make_sysctls(rng: random.Random) -> dict[str, str]:
 def make_sets(rng: random.Random) -> tuple[IpSet, ...]:
     hosts = tuple(sorted(rng.sample(("10.0.0.0/25", "10.0.1.7", "8.8.0.0/16", "192.168.0.0/24"), 2)))
     ports = tuple(sorted(rng.sample(("10.0.0.2,tcp:80", "10.0.1.1,udp:53", "8.8.8.8,tcp:443"), 2)))
+    nets = [f"{net}{rng.choice(('', '', ' nomatch'))}" for net in rng.sample(PREFIXES[:4] + PREFIXES[5:], 4)]
+    two = tuple(
+        sorted(
+            rng.sample(
+                ("10.0.0.0/24,10.0.1.0/24", "10.0.0.0/16,8.8.8.8", "10.0.0.0/25,10.0.0.0/16 nomatch"), 2
+            )
+        )
+    )
+    inet = "family inet hashsize 1024 maxelem 65536"
+    three = tuple(
+        sorted(
+            rng.sample(
+                ("10.0.0.0/24,tcp:80,10.0.1.7", "8.8.8.8,udp:53,10.0.0.0/16", "10.1.0.0/16,tcp:80,8.0.0.0/8"),
+                2,
+            )
+        )
+    )
     return (
+        IpSet(name="holes", type="hash:net", options=inet, elements=tuple(sorted(nets))),
+        IpSet(
+            name="ports",
+            type="bitmap:port",
+            options="range 0-65535",
+            elements=tuple(map(str, rng.sample(PORTS, 2))),
+        ),
+        IpSet(name="ways", type="hash:net,net", options=inet, elements=two),
+        IpSet(
+            name="marks",
+            type="hash:ip,mark",
+            options=inet,
+            elements=("10.0.1.7,0x00000001", "8.8.8.8,0x00000000"),
+        ),
+        IpSet(name="asked", type="hash:net,port,net", options=inet, elements=three),
+        IpSet(
+            name="every",
+            type="list:set",
+            options="size 8",
+            elements=tuple(rng.sample(("holes", "hosts", "services", "ports"), 2)),
+        ),
         IpSet(
             name="hosts", type="hash:net", options="family inet hashsize 1024 maxelem 65536", elements=hosts
         ),

@@ -72,9 +72,10 @@ class Arrival:
         space = self.space
         loopback = space.prefix(Part.SOURCE, 127 << 24, 8)
         bad = space.prefix(Part.SOURCE, 0xE0000000, 4) | space.equals(Part.SOURCE, 0xFFFFFFFF)
-        bad = bad | space.prefix(Part.SOURCE, 0, 8)
+        zero = self.view.node.zero_network
+        bad = bad | space.prefix(Part.SOURCE, 0, zero)
         to_loopback = _destined(space, form, 127 << 24, 8)
-        bad = bad | _destined(space, form, 0, 8) | ((to_loopback | loopback) & ~self.loopback_allowed)
+        bad = bad | _destined(space, form, 0, zero) | ((to_loopback | loopback) & ~self.loopback_allowed)
         found.append((where & bad, silent(Disposition.MARTIAN, "source or destination is not taken there")))
         return where & ~bad
 

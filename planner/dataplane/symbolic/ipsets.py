@@ -1,94 +1,179 @@
-"""Membership in an ipset as a set of packets, for the kinds of sets that hold addresses, networks and ports."""
+"""Membership in an ipset as a set of packets: the elements that one packet is looked up in, for all packets."""
 
-from ipaddress import ip_address, ip_network
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
+from planner.dataplane.ipset import PORTED, Compiled, Key
+from planner.dataplane.packet import ICMP, ICMP6
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.form import Form
-from planner.models.ruleset import IpSet
+from planner.dataplane.symbolic.view import View
 from planner.netfilter.condition import InSet
 
-ADDRESS_KINDS = frozenset({"ip", "net"})
-PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132, "udplite": 136, "6": 6, "17": 17, "132": 132, "136": 136}
-EXTRAS = frozenset({"timeout", "packets", "bytes", "comment"})
-"""What may follow an element without changing what it matches."""
+KINDS = frozenset({"ip", "net", "port", "mark"})
+PLAIN_OPTIONS = frozenset({"", "! --update-counters", "! --update-subcounters"})
+DEEPEST = 4
+MANY = 32
+"""More elements than that are found by a value that is known, where one is."""
+Held = tuple[int, int] | None
+"""What a field has become, lowest and highest; None: as it came."""
 
 
-def element_set(space: Space, held: IpSet | None, asked: InSet, form: Form) -> PacketSet | None:
-    """Packets whose values are an element; None when the set, or the question, is not modelled."""
-    if held is None or asked.options.strip() not in {"", "-m set"}:
-        return None
-    family = "ip6" if "inet6" in held.options.split() else "ip"
-    if (
-        family != space.family
-        and held.type not in {"bitmap:port", "hash:mac"}
-        and not held.type.startswith("list:")
-    ):
-        # ip_set_core.c, ip_set_test(): sets of the other family never match.
-        return space.none
-    method, _, text = held.type.partition(":")
-    kinds = tuple(text.split(","))
-    words = held.options.split()
-    if method == "list" or {"netmask", "bitmask", "markmask"}.intersection(words):
-        return None
-    if not ADDRESS_KINDS.union({"port"}).issuperset(kinds) or (method == "bitmap" and kinds == ("port",)):
-        return None
-    if len(asked.directions) < len(kinds):
-        # ip_set_core.c, ip_set_test(): fewer directions than dimensions never match.
-        return space.none
-    found: list[PacketSet] = []
-    for element in held.elements:
-        first, *rest = element.split()
-        if "nomatch" in rest or (rest and rest[0] not in EXTRAS):
+class Group:
+    """Elements of one length in every dimension: the longest are asked first (ip_set_hash_gen.h, mtype_test_cidrs())."""
+
+    def __init__(self, lengths: tuple[int, ...], keys: Sequence[Key]) -> None:
+        self.lengths = lengths
+        self.keys = keys
+        self._by: dict[int, dict[object, list[Key]]] = {}
+
+    def having(self, dimension: int, values: Iterable[object]) -> list[Key]:
+        """Elements with one of the values in one dimension."""
+        held = self._by.get(dimension)
+        if held is None:
+            found: defaultdict[object, list[Key]] = defaultdict(list)
+            for key in self.keys:
+                found[key[dimension]].append(key)
+            held = self._by[dimension] = dict(found)
+        return [key for value in values for key in held.get(value, ())]
+
+
+class IpSets:
+    """The sets of one side."""
+
+    def __init__(self, space: Space, view: View) -> None:
+        self.space = space
+        self.view = view
+        self._groups: dict[str, list[Group]] = {}
+        self._known: dict[tuple[object, ...], PacketSet | None] = {}
+
+    def holding(self, asked: InSet, form: Form) -> PacketSet | None:
+        """Packets whose values are an element; None when the set, or the question, is not modelled."""
+        if asked.options.removeprefix("-m set").strip() not in PLAIN_OPTIONS:
             return None
-        values = first.split(",")
-        if len(values) != len(kinds):
+        return self._members(asked.name, asked.directions, form, 0)
+
+    def _members(self, name: str, directions: tuple[str, ...], form: Form, depth: int) -> PacketSet | None:
+        held = self.view.node.sets.get(name)
+        if held is None or held.problem or depth > DEEPEST:
             return None
-        one = space.all
-        for value, kind, side in zip(values, kinds, asked.directions, strict=False):
-            part = _part(space, value, kind, form, source=side == "src")
-            if part is None:
+        key = (name, directions, form.destination, form.destination_port, form.source, form.source_ports, form.mark,
+               form.mark_unknown)  # fmt: skip
+        if key not in self._known:
+            if held.members or held.dimensions == ("set",):
+                parts = [self._members(one, directions, form, depth + 1) for one in held.members]
+                known = [part for part in parts if part is not None]
+                self._known[key] = self.space.union(known) if len(known) == len(parts) else None
+            else:
+                self._known[key] = self._elements(name, held, directions, form)
+        return self._known[key]
+
+    def _elements(
+        self, name: str, held: Compiled, directions: tuple[str, ...], form: Form
+    ) -> PacketSet | None:
+        space = self.space
+        # ip_set_core.c, ip_set_test(): another family, or fewer directions than the set has dimensions, is no match.
+        if len(directions) < len(held.dimensions) or held.family not in {"", space.family}:
+            return space.none
+        if not KINDS.issuperset(held.dimensions):
+            return None
+        now = [self._now(kind, side, form) for kind, side in zip(held.dimensions, directions, strict=False)]
+        if any(value is not None and value[0] != value[1] for value in now):
+            return None
+        if "mark" in held.dimensions and form.mark_unknown:
+            return None
+        rest, found = space.all, [space.none]
+        for group in self._grouped(name, held):
+            yes: list[PacketSet] = []
+            no: list[PacketSet] = []
+            for key in self._near(group, held, now):
+                part = space.all
+                for at, kind in enumerate(held.dimensions):
+                    part = part & self._part(
+                        kind, key[at], held.masks[at], directions[at] == "src", now[at], form
+                    )
+                (yes if held.elements[key] else no).append(part)
+            those = space.union(yes)
+            found.append(rest & those)
+            rest = rest & ~(those | space.union(no))
+        return space.union(found)
+
+    def _grouped(self, name: str, held: Compiled) -> list[Group]:
+        made = self._groups.get(name)
+        if made is None:
+            by_lengths: defaultdict[tuple[int, ...], list[Key]] = defaultdict(list)
+            for key in held.elements:
+                by_lengths[
+                    tuple(
+                        value[1] + 1
+                        if kind == "net" and isinstance(value, tuple) and isinstance(value[1], int)
+                        else 0
+                        for kind, value in zip(held.dimensions, key, strict=True)
+                    )
+                ].append(key)
+            made = self._groups[name] = [
+                Group(lengths, keys) for lengths, keys in sorted(by_lengths.items(), reverse=True)
+            ]
+        return made
+
+    def _near(self, group: Group, held: Compiled, now: Sequence[Held]) -> Sequence[Key]:
+        """The elements of a group that a value which is known leaves."""
+        if len(group.keys) <= MANY:
+            return group.keys
+        for at, (kind, value) in enumerate(zip(held.dimensions, now, strict=True)):
+            if value is None:
+                continue
+            if kind == "ip":
+                return group.having(at, (value[0] & held.masks[at],))
+            if kind == "net":
+                shift = self.view.bits - (group.lengths[at] - 1)
+                return group.having(at, ((value[0] >> shift << shift, group.lengths[at] - 1),))
+        return group.keys
+
+    def _now(self, kind: str, side: str, form: Form) -> Held:
+        destination = None if form.destination is None else (form.destination, form.destination)
+        port = None if form.destination_port is None else (form.destination_port, form.destination_port)
+        match kind:
+            case "ip" | "net":
+                return form.source if side == "src" else destination
+            case "port":
+                return form.source_ports if side == "src" else port
+            case _:
                 return None
-            one = one & part
-        found.append(one)
-    return space.union(found)
 
+    def _part(self, kind: str, value: object, mask: int, source: bool, now: Held, form: Form) -> PacketSet:  # noqa: FBT001 - which side
+        """One dimension of an element."""
+        space = self.space
+        match kind, value:
+            case "ip", int():
+                if now is not None:
+                    return space.all if now[0] & mask == value else space.none
+                return space.bits(Part.SOURCE if source else Part.DESTINATION, value, mask)
+            case "net", (int() as base, int() as length):
+                if now is not None:
+                    shift = self.view.bits - length
+                    return space.all if now[0] >> shift == base >> shift else space.none
+                return space.prefix(Part.SOURCE if source else Part.DESTINATION, base, length)
+            case "mark", int():
+                return space.all if form.mark & mask == value else space.none
+            case "port", int():
+                ported = space.inside(Part.PROTOCOL, ((one, one) for one in sorted(PORTED)))
+                return ported & self._port(value, source, now)
+            case "port", (int() as protocol, int() as number):
+                same = space.equals(Part.PROTOCOL, protocol)
+                if protocol in PORTED:
+                    return same & self._port(number, source, now)
+                if protocol in {ICMP, ICMP6}:
+                    kinds = space.equals(Part.ICMP_TYPE, number >> 8) & space.equals(
+                        Part.ICMP_CODE, number & 0xFF
+                    )
+                    return same & kinds
+                return same if number == 0 else space.none
+            case _:
+                return space.none
 
-def _part(space: Space, value: str, kind: str, form: Form, *, source: bool) -> PacketSet | None:
-    """One dimension of an element."""
-    try:
-        if kind == "port":
-            name, colon, numbers = value.rpartition(":")
-            protocol = PROTOCOLS.get(name) if colon else 6
-            if protocol is None:
-                return None
-            first, _, last = numbers.partition("-")
-            low, high = int(first), int(last or first)
-            part = Part.SOURCE_PORT if source else Part.DESTINATION_PORT
-            now = form.source_ports if source else _pair(form.destination_port)
-            return space.equals(Part.PROTOCOL, protocol) & _within(space, part, now, low, high)
-        first, dash, last = value.partition("-")
-        if dash:
-            low, high = int(ip_address(first)), int(ip_address(last))
-        else:
-            net = ip_network(value, strict=False)
-            low, high = int(net.network_address), int(net.broadcast_address)
-    except ValueError:
-        return None
-    part = Part.SOURCE if source else Part.DESTINATION
-    return _within(space, part, form.source if source else _pair(form.destination), low, high)
-
-
-def _pair(value: int | None) -> tuple[int, int] | None:
-    return None if value is None else (value, value)
-
-
-def _within(space: Space, part: Part, now: tuple[int, int] | None, low: int, high: int) -> PacketSet:
-    """The field as it is now. What a range drew is inside only when all of the range is, and callers know the rest."""
-    if now is None:
-        return space.interval(part, low, high)
-    if low <= now[0] and now[1] <= high:
-        return space.all
-    if now[0] == now[1] or now[1] < low or high < now[0]:
-        return space.none
-    return space.oracle(("drawn", now, low, high), text=f"which {part} is drawn from a range")
+    def _port(self, value: int, source: bool, now: Held) -> PacketSet:  # noqa: FBT001 - which side
+        if now is not None:
+            return self.space.all if now[0] == value else self.space.none
+        return self.space.equals(Part.SOURCE_PORT if source else Part.DESTINATION_PORT, value)

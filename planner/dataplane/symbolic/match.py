@@ -7,9 +7,12 @@ from typing import assert_never
 from planner.dataplane.conntrack import NEIGHBOUR_MESSAGES
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.rpfilter import NAME
 from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.form import Form
-from planner.dataplane.symbolic.ipsets import element_set
+from planner.dataplane.symbolic.ipsets import IpSets
+from planner.dataplane.symbolic.routing import Routing
+from planner.dataplane.symbolic.rpfilter import WayBack
 from planner.dataplane.symbolic.types import AddressTypes
 from planner.dataplane.symbolic.view import View
 from planner.netfilter.condition import (
@@ -70,8 +73,12 @@ class Place:
 class Matcher:
     """Answers for one side."""
 
-    def __init__(self, space: Space, view: View, types: AddressTypes, bridges: Bridges) -> None:
+    def __init__(
+        self, space: Space, view: View, types: AddressTypes, bridges: Bridges, routing: Routing
+    ) -> None:
         self.bridges = bridges
+        self.ipsets = IpSets(space, view)
+        self.way_back = WayBack(space, view, routing)
         self.space = space
         self.view = view
         self.types = types
@@ -115,7 +122,7 @@ class Matcher:
             case OutBridgePort(pattern=pattern):
                 return self._leaves_by(pattern, form)
             case InSet():
-                found = element_set(self.space, self.view.ipsets.get(condition.name), condition, form)
+                found = self.ipsets.holding(condition, form)
                 if found is None:
                     what = self.view.ipsets.get(condition.name)
                     return self._oracle((condition, what), form, f"-m set --match-set {condition.name}")
@@ -141,10 +148,12 @@ class Matcher:
                     ("draw", place.hook, place.table, place.path, form.came, condition), text=text,
                     chance=hits / whole,
                 )  # fmt: skip
+            case Opaque(text=text) if text.startswith(NAME):
+                led = self.way_back.meets(text, form)
+                return self._oracle((text, self.salt), form, text) if led is None else led
             case Opaque(text=text, stateful=stateful):
-                salt = self.salt if "rpfilter" in text else ""
                 where = (place.hook, place.table, place.path) if stateful else ()
-                return self._oracle((text, salt, where), form, text)
+                return self._oracle((text, where), form, text)
             case _:
                 assert_never(condition)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from planner.dataplane.gaps import deciding
+from planner.dataplane.hooks import Hook
+from planner.dataplane.native import Native
 from planner.dataplane.symbolic.view import BACKENDS
 from planner.models.link import Link
 from planner.models.node import NodeState
@@ -14,6 +16,7 @@ SCOPE = (
     "the node's own packets carry an address of the node and no mark of a socket",
     "packets of IPv4 that may not be cut on the way",
 )
+LINK_HOOKS = frozenset({"ingress", "egress", "prerouting", "input", "forward", "output", "postrouting"})
 AROUND = frozenset({"vrf"})
 """Kinds of links that change how packets are looked up."""
 
@@ -57,8 +60,9 @@ def beyond(before: NodeState, after: NodeState, family: str = "ip") -> Iterator[
 
 
 def _around(state: NodeState, family: str) -> Iterator[str]:
-    if state.native.json_text or state.native.text.strip():
-        yield "nft tables of their own are loaded, and may act on the same packets"
+    yield from _native(state, family)
+    if {"cilium_host", "cilium_net"} & {link.name for link in state.links}:
+        yield "Cilium's eBPF programs on the links decide before the kernel's routing and rules"
     for link in state.links:
         if link.xdp:
             yield f"an XDP program on {link.name} may act on the same packets"
@@ -72,6 +76,19 @@ def _around(state: NodeState, family: str) -> Iterator[str]:
         ]
         if sum(any(table.chains.get(base) for base in table.policies) for table in held) > 1:
             yield f"both back ends hold rules in table {name}: which one is asked first hangs on which was loaded first"
+
+
+def _native(state: NodeState, family: str) -> Iterator[str]:
+    """Chains of nft that do more than accept or count, whatever the packet."""
+    native = Native(state.native)
+    if native.unread:
+        yield "the rule set of nft is there only as text, and may act on the same packets"
+    for base in native.aside(frozenset({"netdev", "bridge"}), LINK_HOOKS):
+        yield f"{base} is on a link or bridge, and may act on the same packets"
+    for hook in Hook:
+        for base in native.on(family, hook):
+            if not native.is_idle(base, {}):
+                yield f"{base} on {hook.lower()} has rules, and may act on the same packets"
 
 
 def _matters(section: str, sections: tuple[str, ...]) -> bool:

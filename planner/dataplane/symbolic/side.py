@@ -15,7 +15,7 @@ from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
 from planner.dataplane.symbolic.routing import Query, Routing, Way
 from planner.dataplane.symbolic.types import AddressTypes
-from planner.dataplane.symbolic.view import View
+from planner.dataplane.symbolic.view import View, value_of
 from planner.models.flow import Disposition
 
 INCOMING = (
@@ -45,6 +45,8 @@ FOLLOWS = {
     "forward security": "postrouting mangle", "output mangle": "output nat", "output nat": "output filter",
 }  # fmt: skip
 Step = Form | End
+NODE_PORTS = 30000, 32767
+"""Of Services, where nobody says otherwise (kube-apiserver, --service-node-port-range)."""
 
 
 def _later() -> dict[str, frozenset[str]]:
@@ -78,9 +80,9 @@ class Side:
         self.budget = budget
         types = AddressTypes(space, view)
         self.bridges = Bridges(space, view)
-        self.matcher = Matcher(space, view, types, self.bridges)
-        self.effects = Effects(space, view, self.matcher)
         self.routing = Routing(space, view)
+        self.matcher = Matcher(space, view, types, self.bridges, self.routing)
+        self.effects = Effects(space, view, self.matcher)
         self.arrival = Arrival(space, view, self.routing, self.bridges)
         self.arrival6 = Arrival6(space, view, self.routing, self.bridges)
         # nf_nat_core.c, nf_nat_inet_fn(): errors follow the flow they are about; other first packets ask the rules.
@@ -115,6 +117,9 @@ class Side:
             if stage == "postrouting nat" and form.bridge:
                 for some, left in self.bridges.leave(where, form):
                     add(found, left, some)
+            elif stage == "input nat" and (away := where & self._served(form)).satisfiable():
+                add(found, lost(form, "IPVS may send it on to an endpoint, which is not modelled"), away)
+                add(found, self._onward(stage, form), where & ~away)
             else:
                 add(found, self._onward(stage, form), where)
         return found
@@ -172,6 +177,22 @@ class Side:
             if rest.satisfiable():
                 aside[form] = rest
         return asked, aside
+
+    def _served(self, form: Form) -> PacketSet:
+        """Packets that IPVS may take out of INPUT: to the addresses of its link, and to node ports."""
+        space = self.space
+        own = self.view.addresses.get("kube-ipvs0")
+        if own is None:
+            return space.none
+        values = sorted({value_of(one.address) for one in own})
+        if form.destination is None:
+            found = space.union([space.equals(Part.DESTINATION, value) for value in values])
+        else:
+            found = space.all if form.destination in values else space.none
+        low, high = NODE_PORTS
+        if form.destination_port is None:
+            return found | (self.matcher.ports & space.interval(Part.DESTINATION_PORT, low, high))
+        return space.all if low <= form.destination_port <= high else found
 
     def _onward(self, stage: str, form: Form) -> Step:
         """What comes after a stage that was passed."""
