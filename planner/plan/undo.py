@@ -7,6 +7,7 @@ from planner.emit.script import quote
 from planner.emit.sysctl import restore_writes
 from planner.models.node import ConfigFile, NodeState
 from planner.models.plan import Action
+from planner.models.route import LOCAL
 from planner.plan.checks import UNREADABLE
 from planner.plan.checks_rules import ipset_of, ruleset_keys, save_tool, table_names
 
@@ -30,12 +31,29 @@ def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
     gone = "".join(ipset_text.restore_input(have, want) for have, want in sets if want is None)
     return (
         *(_write(key, value) for key, value in early),
-        *(Action(argv=argv) for argv in restore_commands(after, before)),
+        *(Action(argv=argv) for argv in restore_commands(_with_loopback(after, before, early), before)),
         *(_write(key, value) for key, value in late),
         *((_ipset(back),) if back else ()),
         *_tables(before, after),
         *((_ipset(gone),) if gone else ()),
     )
+
+
+def _with_loopback(after: NodeState, before: NodeState, writes: list[tuple[str, str]]) -> NodeState:
+    """The state once IPv6 was switched on again on lo: the kernel has put ::1 there by itself.
+
+    Added by a command it would get a route of its own in the main table (net/ipv6/addrconf.c, init_loopback; measured).
+    """
+    lo = before.link("lo")
+    if ("net.ipv6.conf.lo.disable_ipv6", "0") not in writes or lo is None:
+        return after
+    own = tuple(
+        route
+        for route in before.routes
+        if route.prefix == "::1/128" and route.table == LOCAL and route not in after.routes
+    )
+    links = tuple(lo if link.name == "lo" else link for link in after.links)
+    return after.model_copy(update={"links": links, "routes": (*after.routes, *own)})
 
 
 def undo_file(path: str, before: ConfigFile | None) -> Action:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 
 from planner.models.change import Cause
-from planner.models.link import Address, Link
+from planner.models.link import Address, Link, Neighbour
 from planner.models.node import NodeState
 from planner.models.proposal import Effect
 from planner.models.route import LOCAL, MAIN, NextHop, Route
@@ -27,6 +27,7 @@ class Draft:
     sysctls: dict[str, str]
     links: list[Link]
     routes: list[Route]
+    neighbours: list[Neighbour]
     effects: list[Effect] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -34,12 +35,17 @@ class Draft:
     @classmethod
     def of(cls, state: NodeState) -> "Draft":
         """A draft that starts at this state."""
-        return cls(state, dict(state.sysctls), list(state.links), list(state.routes))
+        return cls(state, dict(state.sysctls), list(state.links), list(state.routes), list(state.neighbours))
 
     def finished(self) -> NodeState:
         """The state afterwards."""
         return self.state.model_copy(
-            update={"sysctls": self.sysctls, "links": tuple(self.links), "routes": tuple(self.routes)}
+            update={
+                "sysctls": self.sysctls,
+                "links": tuple(self.links),
+                "routes": tuple(self.routes),
+                "neighbours": tuple(self.neighbours),
+            }
         )
 
     def set(self, key: str, value: str, *, source: Source, cause: Cause, because: str) -> bool:
@@ -312,6 +318,14 @@ def _disable(draft: Draft, name: str, source: Source, *, off: bool) -> None:
             continue
         kept.append(route)
     draft.routes = kept
+    # neigh_ifdown() (net/core/neighbour.c) by way of addrconf_ifdown(): permanent and proxy entries too.
+    lost = [entry for entry in draft.neighbours if entry.link == name and ":" in entry.address]
+    draft.neighbours = [entry for entry in draft.neighbours if entry not in lost]
+    draft.effects += [
+        Effect(what=f"neighbour/{name}/{entry.address}", cause=Cause.KERNEL, source=source, because=because)
+        for entry in lost
+        if entry.permanent or entry.proxy
+    ]
 
 
 def _enable(draft: Draft, position: int, source: Source) -> None:
