@@ -140,7 +140,7 @@ BY_STAND_IN = frozenset({"kind", "peer_elsewhere", "lower", "xdp"})
 def _link(name: str, differing: Mapping[str, object], rebuilt: Rebuilt) -> str:
     """A stand-in explains its kind and what only that kind has; nothing else."""
     reason = rebuilt.stand_ins.get(name, "")
-    told = f"a link of this process {reason}" if reason else ""
+    told = f"a link of this program {reason}" if reason else ""
     rest = [
         one for one in differing if one not in BY_STAND_IN and not (reason and one.startswith("options/"))
     ]

@@ -1,5 +1,6 @@
 """Links of a stage: real ones where the kernel makes the same, else stand-ins that end in this process."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from planner.emit.ip_links import creatable, create_command, link_commands, port_commands
@@ -13,6 +14,7 @@ from planner.rehearse.observe import links as read_links
 REAL = frozenset({"bridge", "vxlan", "veth", "vlan", "macvlan", "ipvlan", "vrf"})
 """Kinds that do the same here as on the node. A veth only with both its ends."""
 COLONS_OF_ETHERNET = 5
+DEVICE = "/dev/net/tun"
 LEAVING = "2147483000"
 """Number of the group of links that are removed."""
 
@@ -30,18 +32,15 @@ def rebuild_links(
     reasons = {link.name: why for link in absent if (why := why_stand_in(link, modules))}
     real = [link for link in absent if link.name not in reasons]
     wanted = [link for link in absent if link.name in reasons]
-    taps, failed = namespaces.open_links([_stand_in(link) for link in wanted])
-    refused += [Refusal(f"link {name}", reason) for name, reason in failed.items()]
+    taps = _stand_ins(namespaces, wanted, reasons, refused)
     refused += run_all(namespaces, _creations(sorted(real, key=lambda link: _depth(node, link)), node))
     made = {link.name for link in read_links(namespaces)}
     missing = [link for link in real if link.name not in made]
     if missing:
-        more, failed = namespaces.open_links([_stand_in(link) for link in missing])
-        taps |= more
-        refused += [Refusal(f"link {name}", reason) for name, reason in failed.items()]
         reasons |= {
             link.name: f"stands in for a {link.kind}, which this kernel does not make" for link in missing
         }
+        taps |= _stand_ins(namespaces, missing, reasons, refused)
     refused += run_all(namespaces, _settings(namespaces, node))
     refused += run_all(namespaces, _masters(namespaces, node))
     refused += run_all(namespaces, _bridges(namespaces, node))
@@ -59,11 +58,47 @@ def why_stand_in(link: Link, modules: Modules) -> str:
     return f"stands in for a {kind}, whose module {module} is not loaded on this machine" if module else ""
 
 
+def _stand_ins(
+    namespaces: Namespaces, links: Sequence[Link], reasons: dict[str, str], refused: list[Refusal]
+) -> dict[str, int]:
+    """Links that end in this process; where it may not make such, in a second network that it can look into."""
+    taps, failed = namespaces.open_links([_stand_in(link) for link in links])
+    barred = [link for link in links if failed.get(link.name, "").startswith(DEVICE)]
+    refused += [Refusal(f"link {name}", why) for name, why in failed.items() if not why.startswith(DEVICE)]
+    if not barred:
+        return taps
+    parked = namespaces.park()
+    reasons |= {
+        link.name: f"{reasons[link.name]}, and is a veth, because of {failed[link.name]}" for link in barred
+    }
+    refused += run_all(namespaces, (_parked(link, parked) for link in barred))
+    made = {link.name for link in read_links(namespaces)}
+    for link in barred:
+        if link.name not in made:
+            continue
+        file = namespaces.far_end(parked, link.name, up=_stand_in(link).carrier)
+        if _is_ethernet(link):
+            taps[link.name] = file
+        else:
+            os.close(file)
+    return taps
+
+
+def _parked(link: Link, parked: str) -> Words:
+    index = ("index", str(link.index)) if link.index else ()
+    far = ("peer", "name", link.name, "netns", parked)
+    return ("ip", "link", "add", *index, "name", link.name, "type", "veth", *far)
+
+
+def _is_ethernet(link: Link) -> bool:
+    return link.mac.count(":") >= COLONS_OF_ETHERNET
+
+
 def _stand_in(link: Link) -> StandIn:
     # A link that is down has no carrier that could be seen; a stand-in that is up without one is told so.
     return StandIn(
         name=link.name,
-        ethernet=link.mac.count(":") >= COLONS_OF_ETHERNET,
+        ethernet=_is_ethernet(link),
         index=link.index,
         carrier=link.carrier or not link.up,
     )

@@ -308,6 +308,15 @@ class Namespaces:
         )
         return socket.socket(family, kind, protocol, fileno=file)
 
+    def park(self) -> str:
+        """Path of a second network, empty and silent, that far ends of links can be put into."""
+        return str(self._body(self.tell({"do": "park"})))
+
+    def far_end(self, parked: str, link: str, *, up: bool) -> int:
+        """Descriptor of the far end of a link: for frames, as that of a stand-in."""
+        (file,) = self._done(self.tell({"do": "far end", "parked": parked, "link": link, "up": int(up)}))
+        return file
+
     def open_links(self, wanted: Sequence[StandIn]) -> tuple[dict[str, int], dict[str, str]]:
         """Descriptors of links that were made, and why others were not."""
         made: dict[str, int] = {}

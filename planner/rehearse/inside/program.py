@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+import traceback
 from collections.abc import Sequence
 
 from planner.rehearse.inside import kernel, root, serve, wire
@@ -55,8 +56,12 @@ def _stage(mine: socket.socket, inner: socket.socket, watched: int, wishes: dict
         mine.close()
         os.close(told)
         os.close(ask)
-        _second(inner, watched, tell, asked, wishes)
-        os._exit(0)
+        try:
+            _second(inner, watched, tell, asked, wishes)
+        except BaseException:  # noqa: BLE001 (told, and not carried on into what the parent does)
+            traceback.print_exc()
+        finally:
+            os._exit(0)
     inner.close()
     os.close(tell)
     os.close(asked)
@@ -141,7 +146,7 @@ def _second(inner: socket.socket, watched: int, tell: int, asked: int, wishes: d
         os.close(tell)
         os.close(asked)
         _first(inner, watched, wishes)
-        os._exit(0)
+        return
     inner.close()
     os.waitpid(pid, 0)
 

@@ -1,15 +1,20 @@
 """Process 1 of a stage: starts what it is told to, reaps everything, and ends when the outside does."""
 
+import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
 import socket
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from planner.rehearse.inside import wire
+from planner.rehearse.inside import kernel, wire
 
+SOL_PACKET, PACKET_IGNORE_OUTGOING, ALL_PROTOCOLS = 263, 23, 3
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -75,6 +80,10 @@ def _do(channel: socket.socket, head: wire.Head, files: list[int], started: dict
             _answer(channel, number, _read(str(head["path"])))
         case "socket":
             _socket(channel, head)
+        case "park":
+            _answer(channel, number, _park())
+        case "far end":
+            _far_end(channel, head)
         case other:
             wire.send(channel, {"id": number, "error": f"`{other}` is nothing that can be done here"})
 
@@ -167,3 +176,52 @@ def _socket(channel: socket.socket, head: wire.Head) -> None:
         return
     with made:
         wire.send(channel, {"id": number, "done": 0}, [made.fileno()])
+
+
+def _park() -> str:
+    """A second network for the far ends of links, and the path by which this process holds it.
+
+    Nothing in it speaks: what is read at a far end came from the stage.
+    """
+    ready, done = os.pipe2(os.O_CLOEXEC)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            kernel.unshare(kernel.NEW_NET)
+            for name in ("all", "default"):
+                with contextlib.suppress(OSError):
+                    Path(f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6").write_bytes(b"1")
+            os.write(done, b".")
+            signal.pause()
+        finally:
+            os._exit(0)
+    os.close(done)
+    os.read(ready, 1)
+    os.close(ready)
+    held = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    os.kill(pid, signal.SIGKILL)
+    return f"/proc/{os.getpid()}/fd/{held}"
+
+
+def _far_end(channel: socket.socket, head: wire.Head) -> None:
+    """A socket that sends into a link and reads what comes out of it, at its end in the second network."""
+    number = int(head["id"])
+    home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parked = os.open(str(head["parked"]), os.O_RDONLY | os.O_CLOEXEC)
+        kernel.setns(parked, kernel.NEW_NET)
+        os.close(parked)
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK) as made:
+            made.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+            link = str(head["link"])
+            if head["up"]:
+                # Not when it is made: a veth cannot go up before it has its other end (drivers/net/veth.c, veth_open).
+                request = struct.pack("16sH22x", link.encode(), IFF_UP)
+                fcntl.ioctl(made, SIOCSIFFLAGS, request)
+            made.bind((link, ALL_PROTOCOLS))
+            wire.send(channel, {"id": number, "done": 0}, [made.fileno()])
+    except OSError as error:
+        wire.send(channel, {"id": number, "error": f"{head['link']}: {error.strerror}"})
+    finally:
+        kernel.setns(home, kernel.NEW_NET)
+        os.close(home)
