@@ -7,13 +7,14 @@ what a step wants to find and does not find there is left out of its checks, and
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from planner.emit.script import words
+from planner.emit.script import quote, words
 from planner.models.plan import Check, Plan, Step
 from planner.models.rehearsal import NotRehearsed
 from planner.plan.facet import fold
 from planner.rehearse.stage import Stage
 
 MARK = "netchange-check-ends"
+SYSCTLS = "/proc/sys/"
 BATCH = 200
 """Checks that are read by one shell."""
 
@@ -26,11 +27,14 @@ class Fitted:
     not_rehearsed: tuple[NotRehearsed, ...]
     skipped: frozenset[int]
     """Numbers of the steps that the stage cannot show at all."""
+    fixed: frozenset[str] = frozenset()
+    """Sysctls that can only be read there."""
 
 
 def fit(plan: Plan, stage: Stage) -> Fitted:
     """What of `plan` can be run on the stage, which was just rebuilt."""
-    unmet = _unmet(plan, stage)
+    fixed = _fixed(plan, stage)
+    unmet = _unmet(plan, stage) | {_reader(path) for path in fixed}
     if not unmet:
         return Fitted(plan, (), frozenset())
     steps: list[Step] = []
@@ -41,7 +45,10 @@ def fit(plan: Plan, stage: Stage) -> Fitted:
         if not lost:
             steps.append(step)
             continue
+        only_read = lost[0].argv[-1] in fixed
         reason = f"the stage differs from the node here: {lost[0].about}"
+        if only_read:
+            reason = f"belongs to the whole machine, and can only be read on a stage: {lost[0].about}"
         fitted = _without(step, unmet)
         if step.apply and not _shows(fitted) and _shows(step):
             skipped.add(step.number)
@@ -55,8 +62,37 @@ def fit(plan: Plan, stage: Stage) -> Fitted:
             ]
         steps.append(fitted)
     return Fitted(
-        plan.model_copy(update={"steps": tuple(steps)}), tuple(dict.fromkeys(left_out)), frozenset(skipped)
+        plan.model_copy(update={"steps": tuple(steps)}),
+        tuple(dict.fromkeys(left_out)),
+        frozenset(skipped),
+        frozenset(sysctl_key(path) for path in fixed),
     )
+
+
+def sysctl_key(path: str) -> str:
+    """The key of a file below /proc/sys, as `sysctl -a` prints it."""
+    return path.removeprefix(SYSCTLS).translate(str.maketrans("./", "/."))
+
+
+def _reader(path: str) -> tuple[str, ...]:
+    return ("cat", path)
+
+
+def _fixed(plan: Plan, stage: Stage) -> frozenset[str]:
+    """Files of sysctls that steps change and that are there, and cannot be written to.
+
+    `sysctl -w` of such a key exits 0 in a namespace (measured, procps 4.0.2).
+    """
+    paths = dict.fromkeys(
+        check.argv[1]
+        for step in plan.steps
+        for check in step.expected
+        if check.argv[0] == "cat" and check.argv[1].startswith(SYSCTLS) and check not in step.precondition
+    )
+    lines = "".join(
+        f"[ ! -e {quote(path)} ] || [ -w {quote(path)} ] || printf '%s\\n' {quote(path)}\n" for path in paths
+    )
+    return frozenset(stage.run(("sh", "-s"), lines).stdout.splitlines()) if lines else frozenset()
 
 
 def _shows(step: Step) -> bool:

@@ -26,12 +26,13 @@ def rehearse(
     *,
     cluster: Cluster | None = None,
     packets: bool = True,
+    trials: bool = True,
     thorough: bool = False,
     open_stage: Callable[[], Stage] | None = None,
 ) -> Rehearsal:
     """Run `plan`, which was made from `outlook`, on the node as it was before, rebuilt in a namespace.
 
-    `packets`: those that must arrive are sent after each step; `cluster` tells of more of them. `thorough`: the script is killed at every step instead of at one. `open_stage` gives another place to run it.
+    `packets`: those that must arrive are sent after each step; `cluster` tells of more of them. `trials`: mishaps, too. `thorough`: the script is killed at every step instead of at one. `open_stage` gives another place to run it.
     """
     began = monotonic()
     node = outlook.before[Horizon.NOW]
@@ -47,7 +48,7 @@ def rehearse(
 
     make = open_stage or opened
     prober = Prober(outlook, cluster) if packets else None
-    beside = _rules(node) < MANY_RULES
+    beside = trials and _rules(node) < MANY_RULES
     try:
         ground = Ground(make, plan)
     except NetchangeError as error:
@@ -60,20 +61,20 @@ def rehearse(
             sound = all(turn.undone and not turn.left_behind for turn in seen.turns)
             whole = sound and all(turn.applied for turn in seen.turns)
             tried = early.result() if early is not None else ()
-        if whole and not beside:
+        if whole and trials and not beside:
             tried = tuple(run_trials(ground, outlook, thorough=thorough))
-        trials = tried if whole else ()
+        tried = tried if whole else ()
         untried = prober.not_rehearsed if prober is not None else ()
         not_rehearsed = tuple(dict.fromkeys((*seen.not_rehearsed, *untried, *ground.stage.not_rebuilt)))
         return Rehearsal(
             node=outlook.node,
-            proof=judge(outlook, seen.turns, trials, not_rehearsed),
+            proof=judge(outlook, seen.turns, tried, not_rehearsed),
             reason=_reason(outlook, seen.turns),
             kernel=ground.stage.kernel,
             tools=dict(ground.stage.tools),
             isolation=str(ground.stage.isolation),
             turns=tuple(seen.turns),
-            trials=trials,
+            trials=tried,
             not_rehearsed=not_rehearsed,
             unreached=len(plan.steps) - len(seen.turns),
             facts=ground.stage.facts,

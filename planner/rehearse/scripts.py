@@ -38,6 +38,7 @@ class Scripts:
     def on(cls, stage: Stage, plan: Plan) -> "Scripts":
         """Put them there."""
         made = cls(stage, plan, emit_apply(plan), emit_rollback(plan))
+        stage.run(("rm", "-rf", PLACE))
         library = "\n" + files("planner.plan").joinpath("apply.sh").read_text(encoding="utf-8")
         stage.write(f"{PLACE}/apply.sh", made.apply_text, mode=0o700)
         stage.write(f"{PLACE}/rollback.sh", made.rollback_text, mode=0o700)

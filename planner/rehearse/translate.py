@@ -26,9 +26,14 @@ class Translated:
     unseen: tuple[str, ...]
 
 
-def on_stage(predicted: NodeState, original: NodeState, rebuilt: NodeState) -> Translated:
-    """`predicted` follows from `original`, which became `rebuilt` on the stage."""
+def on_stage(
+    predicted: NodeState, original: NodeState, rebuilt: NodeState, *, fixed: frozenset[str] = frozenset()
+) -> Translated:
+    """`predicted` follows from `original`, which became `rebuilt` on the stage, where `fixed` sysctls stay as they are."""
     sysctls, unseen = _values(predicted.sysctls, original.sysctls, rebuilt.sysctls, same=same_value)
+    kept = {key for key in fixed if predicted.sysctls.get(key) != original.sysctls.get(key)} - set(unseen)
+    sysctls.update({key: rebuilt.sysctls[key] for key in kept if key in rebuilt.sysctls})
+    unseen = (*unseen, *sorted(kept))
     files, lost = _values(predicted.files, original.files, rebuilt.files)
     ipsets, gone = _values(
         {each.name: each for each in predicted.ipsets},

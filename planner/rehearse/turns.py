@@ -130,7 +130,7 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
         done = ground.scripts.apply("--from", number, "--to", number)
         ground.scripts.keep_notes(step.number)
         found = ground.look()
-        expected = on_stage(stage.after, start, ground.stage.original)
+        expected = on_stage(stage.after, start, ground.stage.original, fixed=ground.fitted.fixed)
         unseen += [
             NotRehearsed(what=name, reason="it could not be rebuilt as it is on the node")
             for name in expected.unseen

@@ -1,0 +1,68 @@
+"""Changes whose obvious inverse leaves something behind: what it leaves is seen, and the plan's own way back is exact."""
+
+import pytest
+from rehearsal_node import planned
+
+from planner.models.plan import Action
+from planner.models.rehearsal import Proof
+from planner.rehearse.run import rehearse
+
+CLASSICS = {
+    "link down and up": ("ip link set eth0 down", ("ip link set eth0 up",), "fd00::5"),
+    "primary address": (
+        "ip addr del 10.0.0.5/24 dev eth0",
+        ("ip addr add 10.0.0.5/24 dev eth0",),
+        "10.0.0.6",
+    ),
+    "IPv6 off and on": (
+        "sysctl -w net.ipv6.conf.all.disable_ipv6=1",
+        ("sysctl -w net.ipv6.conf.all.disable_ipv6=0",),
+        "fd00::5",
+    ),
+    "MTU below 1280": ("ip link set eth0 mtu 1200", ("ip link set eth0 mtu 1500",), "fd00::5"),
+    "rule order": ("iptables -D FORWARD 1", ("iptables -A FORWARD -s 10.244.0.0/16 -j ACCEPT",), "FORWARD"),
+    "nexthop of a group": (
+        "ip nexthop del id 7",
+        ("ip nexthop add id 7 via 10.0.0.9 dev eth0",),
+        "nexthop 9",
+    ),
+    "vxlan made again": (
+        "ip link del vx1",
+        (
+            "ip link add vx1 type vxlan id 1 dev eth0 local 10.0.0.5 dstport 8472 nolearning",
+            "ip link set vx1 up",
+        ),
+        "02:00:00:00:00:33",
+    ),
+    "forwarding off and on": (
+        "sysctl -w net.ipv4.ip_forward=0",
+        ("sysctl -w net.ipv4.ip_forward=1",),
+        "net.ipv4.conf.eth1.forwarding",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_the_own_way_back_is_exact(name: str) -> None:
+    """Predicted as it happens, and taken back without residue."""
+    outlook, plan = planned(CLASSICS[name][0])
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert not found.failed, (found.reason, found.turns)
+    assert all(turn.applied and turn.undone and not turn.left_behind for turn in found.turns)
+
+
+@pytest.mark.parametrize("name", CLASSICS)
+def test_the_obvious_inverse_is_caught(name: str) -> None:
+    """The same change with the inverse that one would type: what it leaves behind is named."""
+    change, inverse, left = CLASSICS[name]
+    outlook, plan = planned(change)
+    (step,) = plan.steps
+    naive = step.model_copy(update={"undo": tuple(Action(argv=tuple(words.split())) for words in inverse)})
+
+    found = rehearse(outlook, plan.model_copy(update={"steps": (naive,)}), packets=False, trials=False)
+
+    assert Proof.NOT_UNDONE is found.proof
+    told = [f"{one.what} {one.wanted} {one.found}" for one in found.turns[0].left_behind]
+    assert any(left in line for line in told), told

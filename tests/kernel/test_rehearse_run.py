@@ -1,0 +1,184 @@
+"""A plan rehearsed: what is right is proven, what is wrong is caught, and what cannot be shown is said."""
+
+import pytest
+from rehearsal_node import planned, recorded, rehearsed
+from strategies import DEMO
+
+from planner.cli.inputs import load_state
+from planner.errors import NetchangeError
+from planner.models.horizon import Horizon
+from planner.models.plan import Action, Plan
+from planner.models.proposal import Fragment, FragmentKind, Outlook
+from planner.models.rehearsal import Proof, Rehearsal
+from planner.plan.build import build_plan
+from planner.proposal.propose import propose
+from planner.rehearse.outlook import outlook_of
+from planner.rehearse.run import rehearse
+
+GOOD = (Proof.PROVEN, Proof.PROVEN_EXCEPT)
+SCRIPT = """set -e
+iptables -I FORWARD 1 -i eth0 -p tcp --dport 443 -m comment --comment "the web's port" -j ACCEPT
+iptables -t nat -A POSTROUTING -s 10.244.0.0/16 ! -d 10.244.0.0/16 -j MASQUERADE
+ipset add web 10.0.0.10
+ip route replace 10.244.2.0/24 via 10.0.0.8
+ip rule add from 10.9.0.0/16 lookup 100 pref 50
+"""
+HARDENING = Fragment(
+    path="90-hardening.conf",
+    kind=FragmentKind.SYSCTL,
+    target="/etc/sysctl.d/90-hardening.conf",
+    text="net.ipv4.ip_forward = 0\nnet.ipv4.conf.all.rp_filter = 1\n",
+)
+
+
+def troubles(found: Rehearsal) -> list[object]:
+    """Everything that went otherwise, to be seen when a test fails."""
+    turns = [(t.step, t.output, t.unpredicted, t.left_behind) for t in found.turns]
+    wrong = [turn for turn in turns if any(turn[1:])]
+    packets = [probe for turn in found.turns for probe in turn.probes if not probe.agrees]
+    return [*wrong, *packets, *(trial for trial in found.trials if not trial.held)]
+
+
+def test_a_right_plan_is_proven_step_by_step() -> None:
+    """Every step is as predicted, from after each of them the way leads back, and every mishap is survived."""
+    found = rehearsed(SCRIPT, HARDENING)
+
+    assert [] == troubles(found)
+    assert found.proof in GOOD
+    assert len(planned(SCRIPT, HARDENING)[1].steps) == len(found.turns)
+    assert all(turn.applied and turn.undone and turn.seconds > 0 for turn in found.turns)
+    names = {trial.name.partition("/")[0] for trial in found.trials}
+    assert {"twice", "killed_before", "killed_after", "killed", "failing", "foreign", "timer"} == names
+    assert found.facts > 1000
+    assert f"{len(found.turns)} of {len(found.turns)} steps as predicted" in found.sentence
+
+
+def test_packets_are_sent_and_lost_as_predicted() -> None:
+    """Forwarding off: what the model says is lost from that step on is what the kernel loses."""
+    snapshot = load_state(DEMO)
+    script = "iptables -I INPUT -j ACCEPT\nsysctl -w net.ipv4.ip_forward=0"
+    fragment = Fragment(path="change.sh", kind=FragmentKind.SCRIPT, target="", text=script)
+    outlook = propose(snapshot.nodes[0], (fragment,))
+    found = rehearse(outlook, build_plan(outlook), cluster=snapshot.cluster, trials=False)
+
+    assert [] == troubles(found)
+    first, last = found.turns
+    assert first.probes
+    assert len(first.probes) == len(last.probes)
+    assert not any(probe.shut for probe in first.probes)
+    shut = {probe.path.partition("/")[0] for probe in last.probes if probe.shut}
+    assert shut
+    assert all(probe.after == probe.predicted for probe in last.probes)
+
+
+def tampered_prediction(outlook: Outlook, **update: object) -> Outlook:
+    """The outlook of one step, with something else predicted after it."""
+    (stage,) = outlook.stages
+    after = stage.after.model_copy(update=update)
+    return outlook.model_copy(update={"stages": (stage.model_copy(update={"after": after}),)})
+
+
+@pytest.mark.parametrize("what", ["sysctl", "route", "rule"])
+def test_a_wrong_prediction_is_caught(what: str) -> None:
+    """The model said one thing and the kernel did another: the difference is named, with both values."""
+    outlook, plan = planned("sysctl -w net.ipv4.ip_forward=0")
+    after = outlook.stages[0].after
+    wrong: dict[str, object]
+    if what == "sysctl":
+        wrong = {"sysctls": {**after.sysctls, "net.ipv4.conf.eth0.rp_filter": "7"}}
+    elif what == "route":
+        wrong = {"routes": tuple(route for route in after.routes if route.prefix != "10.244.2.0/24")}
+    else:
+        ruleset = after.ruleset("ip", "nft")
+        assert ruleset is not None
+        table = ruleset.tables["filter"]
+        chains = {**table.chains, "FORWARD": table.chains["FORWARD"][:1]}
+        tables = {**ruleset.tables, "filter": table.model_copy(update={"chains": chains})}
+        others = tuple(one for one in after.rulesets if one is not ruleset)
+        wrong = {"rulesets": (ruleset.model_copy(update={"tables": tables}), *others)}
+
+    found = rehearse(tampered_prediction(outlook, **wrong), plan, packets=False, trials=False)
+
+    assert Proof.MODEL_WRONG is found.proof
+    assert found.failed
+    (turn,) = found.turns
+    assert turn.unpredicted
+    named = {"sysctl": "net.ipv4.conf.eth0.rp_filter", "route": "10.244.2.0/24", "rule": "FORWARD"}[what]
+    assert all(named in difference.what for difference in turn.unpredicted)
+    assert turn.unpredicted[0].wanted != turn.unpredicted[0].found
+    assert () == turn.left_behind
+
+
+def with_undo(plan: Plan, *undo: Action) -> Plan:
+    """The plan, whose last step is taken back in another way."""
+    *others, last = plan.steps
+    return plan.model_copy(update={"steps": (*others, last.model_copy(update={"undo": undo}))})
+
+
+def test_a_wrong_undo_is_caught_and_does_not_spoil_the_next_step() -> None:
+    """The way back of the second step does nothing: both prefixes with it are told, the first step alone leads back."""
+    outlook, plan = planned("ipset add web 10.0.0.10\niptables -A FORWARD -j RETURN")
+
+    found = rehearse(outlook, with_undo(plan), packets=False)
+
+    assert Proof.NOT_UNDONE is found.proof
+    first, second = found.turns
+    assert (True, True, ()) == (first.applied, first.undone, first.left_behind)
+    assert not second.undone
+    left = {one.what: (one.wanted, one.found) for one in second.left_behind}
+    assert {
+        "ipset web": ("", "10.0.0.10"),
+        "chain FORWARD of table filter (ip, nft)": ("", "-j RETURN"),
+    } == left
+    assert "chain FORWARD" in found.reason
+    assert () == found.trials
+
+
+def test_a_command_that_fails_and_was_not_predicted_to() -> None:
+    """It is the prediction that was wrong; what was done until then is taken back, and the rest is told as not reached."""
+    outlook, plan = planned("ipset add web 10.0.0.10\nipset add web 10.0.0.11\nipset add web 10.0.0.12")
+    broken = plan.steps[1].model_copy(
+        update={"apply": (Action(argv=("ipset", "add", "nowhere", "10.0.0.1")),)}
+    )
+    plan = plan.model_copy(update={"steps": (plan.steps[0], broken, plan.steps[2])})
+
+    found = rehearse(outlook, plan, packets=False)
+
+    assert Proof.MODEL_WRONG is found.proof
+    assert [True, False] == [turn.applied for turn in found.turns]
+    assert "nowhere" in found.turns[1].output
+    assert [(), ()] == [turn.left_behind for turn in found.turns]
+    assert 1 == found.unreached
+    assert any(one.what.startswith("step 3") for one in found.not_rehearsed)
+
+
+def test_what_a_namespace_cannot_show_is_said() -> None:
+    """A value of the whole machine: its step is not run there, and the others are."""
+    key = "net.netfilter.nf_conntrack_max"
+    state = recorded().model_copy(update={"sysctls": {**recorded().sysctls, key: "262144"}})
+    outlook, plan = planned(f"ipset add web 10.0.0.10\nsysctl -w {key}=400000")
+    outlook = outlook_of(plan, state)
+    plan = build_plan(
+        outlook.model_copy(update={"after": dict.fromkeys(Horizon, outlook.after[Horizon.NOW])})
+    )
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert Proof.PROVEN_EXCEPT is found.proof
+    assert [] == troubles(found)
+    (told,) = [one for one in found.not_rehearsed if one.what.startswith("step ")]
+    assert "step 2" in told.what
+    assert key in told.reason
+
+
+def test_a_node_that_cannot_be_rebuilt_is_one_sentence() -> None:
+    """No stage, no rehearsal: the reason is told and nothing is claimed."""
+
+    def refuses() -> None:
+        raise NetchangeError(reference="stage-failed", message="there is no room", hint="")
+
+    outlook, plan = planned("ipset add web 10.0.0.10")
+    found = rehearse(outlook, plan, packets=False, open_stage=refuses)  # type: ignore[arg-type]
+
+    assert (Proof.NOT_RUN, "not rehearsed: there is no room") == (found.proof, found.sentence)
+    assert () == found.turns
