@@ -65,7 +65,8 @@ def build(absent: Iterable[str], *, iptables: str) -> list[str]:
     for entry in sorted(Path("/").iterdir()):
         if entry.name not in OWN:
             _reach(entry)
-    for path in sorted(map(Path, absent)):
+    gone = set(map(Path, absent))
+    for path in sorted(path for path in gone if not gone.intersection(path.parents)):
         there = BUILT / path.relative_to("/")
         if path.parts[1] not in OWN:
             _open(path.parent)
