@@ -109,5 +109,5 @@ def _first_words(path: Path) -> frozenset[str] | None:
 
 def _files(path: Path) -> frozenset[str]:
     """Names of modules in a list of files."""
-    found = (re.match(r"(?:.*/)?([^/:]+?)\.ko(?:\.\w+)?(?::|$)", line) for line in _lines(path))
+    found = (re.match(r"(?:[^:]*/)?([^/:]+?)\.ko(?:\.\w+)?(?::|$)", line) for line in _lines(path))
     return frozenset(match[1].replace("-", "_") for match in found if match)
