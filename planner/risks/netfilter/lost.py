@@ -42,7 +42,7 @@ def findings(
     spoken = [
         item
         for item in paths.paths
-        if (item.newly_broken or (item.doubtful and group == "rule"))
+        if (item.newly_broken or item.doubtful)
         and role(item) in roles
         and voice(item, review) == group
     ]
@@ -75,9 +75,13 @@ def findings(
                     "reversibility": Reversibility.FULL,
                     "undo": "",
                     "confidence": Confidence.UNKNOWN,
-                    "unknown_because": f"it depends on {first.after.reason}",
+                    "unknown_because": _depends(first.after.reason),
                 }
             )
+
+
+def _depends(reason: str) -> str:
+    return f"it depends on `{reason}`" if reason.startswith("-A ") else reason
 
 
 def _key(kept: Kept, every: Sequence[Kept]) -> tuple[str, ...]:
