@@ -101,14 +101,17 @@ class _Walker:
         self.paths = all_paths
         self.topology = topology
         self._walked: list[tuple[NodeState, dict[str, Walked]]] = []
+        self._known: dict[int, tuple[NodeState, dict[str, Walked]]] = {}
 
     def of(self, state: NodeState) -> dict[str, Walked]:
         """What was walked in this state, or one that is the same to packets."""
-        for known, walked in self._walked:
-            if same_packets(known, state):
-                return walked
-        self._walked.append((state, {}))
-        return self._walked[-1][1]
+        if id(state) not in self._known:
+            same = next((pair for pair in self._walked if same_packets(pair[0], state)), None)
+            if same is None:
+                same = state, {}
+                self._walked.append(same)
+            self._known[id(state)] = state, same[1]
+        return self._known[id(state)][1]
 
     def walked(self, state: NodeState, path: Path) -> Walked:
         """One path in one state."""
@@ -139,7 +142,7 @@ class _Walker:
             if same_packets(state, stage.after):
                 continue
             state = stage.after
-            if same_packets(state, last):
+            if same_packets(state, last) or not open_:
                 continue
             for name, one in list(open_.items()):
                 has = refined(one.path, one.before, self.walked(state, one.path), self.topology)

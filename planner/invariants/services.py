@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import nsmallest
 
 from planner.invariants.ground import Ground
@@ -49,7 +50,7 @@ class Target:
 
 def services(ground: Ground) -> tuple[Target, ...]:
     """The API server's Service, and a few others: with endpoints here, elsewhere, one, several."""
-    found = tuple(_from_cluster(ground)) or tuple(_from_rules(ground))
+    found = tuple(_from_cluster(ground)) or _from_rules(ground)
     usual = [target for target in found if not is_dns(target.name)]
     chosen: dict[tuple[object, ...], Target] = {}
     for target in sorted(usual, key=lambda t: (t.name != API, t.endpoints > ENDPOINTS, t.id)):
@@ -170,7 +171,13 @@ def _dispatch(ground: Ground) -> Iterator[str]:
         yield from table.chains.get("KUBE-SERVICES", ())
 
 
-def _from_rules(ground: Ground) -> Iterator[Target]:
+@lru_cache(maxsize=2)
+def _from_rules(ground: Ground) -> tuple[Target, ...]:
+    """Asked by several invariants in a row, and a long chain to read."""
+    return tuple(_read(ground))
+
+
+def _read(ground: Ground) -> Iterator[Target]:
     """Named ones, and the first by text: kube-proxy writes them in random order."""
     wanted = (f'"{API}:', *(f'"{name}' for name in DNS_COMMENTS))
     plain: list[str] = []
