@@ -154,8 +154,9 @@ def _martian4(walk: Walk) -> End | None:
         return End(Disposition.MARTIAN, f"the source {packet.address(source)} is no host's")
     if destination == 0xFFFFFFFF or source == destination == 0:
         return None
-    if source >> 24 == 0 or destination >> 24 == 0:
-        return End(Disposition.MARTIAN, "an address in 0.0.0.0/8")
+    network = walk.view.zero_network
+    if source >> (32 - network) == 0 or destination >> (32 - network) == 0:
+        return End(Disposition.MARTIAN, f"an address in 0.0.0.0/{network}")
     for address in (destination, source):
         if address >> 24 == 127:
             if walk.setting("route_localnet", link, "decides about loopback addresses from outside"):
@@ -167,7 +168,7 @@ def _martian4(walk: Walk) -> End | None:
 
 def _broadcast(walk: Walk, found: Found) -> tuple[Found, NextHop] | End:
     walk.change(broadcast=True)
-    if walk.packet.source >> 24:
+    if walk.packet.source >> (32 - walk.view.zero_network):
         end = check_source(walk, "")
         if end is not None:
             return end
@@ -204,9 +205,14 @@ def route_in6(walk: Walk) -> tuple[Found, NextHop] | End:
 
 def may_forward6(walk: Walk) -> End | None:
     """net/ipv6/ip6_output.c, ip6_forward: what a packet needs that is neither for the node nor bridged."""
+    return None if forwards(walk) else no_forwarding(walk)
+
+
+def may_leave6(walk: Walk, link: str) -> End | None:
+    """Whether the source may leave by another link than the packet came by; by the same one any may (ip6_forward; measured)."""
     packet = walk.packet
-    if not forwards(walk):
-        return no_forwarding(walk)
+    if packet.family == "ip" or link == packet.in_link:
+        return None
     # "This check is security critical".
     if packet.source >> 120 == 0xFF or packet.source <= 1:
         return End(Disposition.MARTIAN, f"the source {packet.address(packet.source)} is no host's")
@@ -223,9 +229,8 @@ def _routed6(walk: Walk) -> tuple[Found, NextHop] | End:
 
 
 def route_out(walk: Walk, *, again: bool = False) -> tuple[Found, NextHop] | End:
-    """Where a packet of the node goes. Routed again it goes as root's (net/ipv4/netfilter.c, ip_route_me_harder sets no uid)."""
-    query = query_of(walk.packet)
-    found = look_up(walk, replace(query, user=0) if again else query)
+    """Where a packet of the node goes."""
+    found = look_up(walk, _again(walk) if again else query_of(walk.packet))
     if isinstance(found, End):
         return found
     if found.type in {"local", "anycast"}:
@@ -235,6 +240,19 @@ def route_out(walk: Walk, *, again: bool = False) -> tuple[Found, NextHop] | End
         end = _loopback_out(walk, leg.link)
         return end or (found, leg)
     return failed(walk, found, rule_error=found.route is None)
+
+
+def _again(walk: Walk) -> Query:
+    """The second lookup, of which ports are part only where a rule asks for them that is not for lo alone (measured).
+
+    net/ipv4/netfilter.c, ip_route_me_harder sets no user; net/ipv6/netfilter.c, ip6_route_me_harder does.
+    """
+    query = query_of(walk.packet)
+    if walk.packet.family == "ip":
+        query = replace(query, user=0)
+    if not walk.view.fib(walk.packet.family).takes_apart:
+        query = replace(query, protocol=0, source_port=0, destination_port=0)
+    return query
 
 
 def _loopback_out(walk: Walk, link: str) -> End | None:

@@ -94,6 +94,11 @@ class View:
         except (ValueError, IndexError):
             return 99, 0
 
+    @cached_property
+    def zero_network(self) -> int:
+        """Length of the prefix of 0 that is no host's: since Linux 5.3 the address alone (include/linux/in.h, ipv4_is_zeronet)."""
+        return 32 if self.kernel >= (5, 3) else 8
+
 
 class _Same:
     """A state by identity: it is frozen, and too large to compare."""

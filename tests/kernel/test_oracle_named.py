@@ -914,6 +914,20 @@ def test_a_bridge_does_not_send_back_by_the_same_port(hairpin: str, expected: st
         assert expected == node.outcome(flow)
 
 
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        (udp("0.0.0.3.1000", "10.1.0.1.53"), "delivered: 0.0.0.3.1000 > 10.1.0.1.53"),
+        (udp("0.0.0.0.1000", "10.1.0.1.53"), "silence"),
+        (udp("10.1.0.5.1000", "0.0.0.3.53"), "icmp 3/0"),
+    ],
+)
+def test_only_the_first_address_of_the_zero_network_is_nobodys(flow: Flow, expected: str) -> None:
+    """Since Linux 5.3 the others are addresses like any (include/linux/in.h, ipv4_is_zeronet)."""
+    with by_hand() as node:
+        assert expected == node.outcome(flow).replace(" (no route)", "")
+
+
 # --- IPv6 ------------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from planner.models.change import LinkChange, SysctlChange
 from planner.models.link import Link
 from planner.models.node import ConfigFile, NodeState
 from planner.models.ruleset import IpSet, Ruleset, Table
+from planner.models.source import Gap
 from planner.parse.snapshot import load_snapshot
 from planner.rehearse.facts import compare
 from planner.rehearse.fidelity import UNKNOWN
@@ -211,3 +212,13 @@ def test_clear_ends_what_left_its_session(demo_stage: Stage) -> None:
     demo_stage.clear()
     seen = demo_stage.run(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]).stdout
     assert not re.search(r"sleep 12345", seen)
+
+
+def test_what_was_not_recorded_is_told() -> None:
+    """A part of the node that nobody could read is not on the stage, and is listed."""
+    gap = Gap(
+        section="iptables/legacy/ip", reason="iptables-legacy-save: exit 1: Permission denied (needs root)"
+    )
+    with Stage(NodeState(name="n", gaps=(gap,)), load_modules=True) as stage:
+        stage.rebuild()
+    assert gap.reason in {line.reason.removeprefix("was not recorded: ") for line in stage.not_rebuilt}

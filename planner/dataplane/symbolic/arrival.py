@@ -199,7 +199,7 @@ class Arrival:
 def forwarded(view: View, where: PacketSet, form: Form, link: str, hop: str, mtu: int) -> Steps:
     """On to FORWARD, with one off the hop limit, as far as the size fits (ip_forward(), ip6_forward())."""
     space = view.space
-    few = _expiring(space, form)
+    few = expiring(space, form)
     less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
     onward = replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less)
     ends = told(space, where & few, Disposition.EXPIRED, "the hop limit", "time-exceeded")
@@ -251,7 +251,8 @@ def _destined(space: Space, form: Form, value: int, length: int) -> PacketSet:
     return space.all if form.destination >> (32 - length) == value >> (32 - length) else space.none
 
 
-def _expiring(space: Space, form: Form) -> PacketSet:
+def expiring(space: Space, form: Form) -> PacketSet:
+    """Packets with too small a hop limit to be forwarded."""
     if form.hop_limit is None:
         return space.interval(Part.HOP_LIMIT, 0, 1)
     now = form.hop_limit

@@ -84,7 +84,9 @@ def compare(flow: Flow, answer: Answer, traces: Sequence[Trace]) -> Comparison:
 def _agrees(flow: Flow, answer: Answer, trace: Trace) -> Verdict:
     found = trace.disposition
     if found is D.UNKNOWN:
-        return Verdict.UNKNOWN
+        # What it could be is told, and one of these it must be.
+        could = {_agrees(flow, answer, one) for one in trace.alternatives}
+        return Verdict.DISAGREE if could == {Verdict.DISAGREE} else Verdict.UNKNOWN
     match answer.kind:
         case Kind.SENT:
             same = found is D.SENT and (trace.link, trace.next_hop) == (answer.link, answer.next_hop)

@@ -71,6 +71,8 @@ def _arriving(state: State, draw: Random) -> Flow:
             header["state"] = "ESTABLISHED"
         elif roll < 0.24:
             header |= {"state": "RELATED", "icmp_type": 1 if six else 3, "icmp_code": 3 if six else 1}
+            # Not shorter than what it is about, with both headers.
+            header["length"] = max(int(str(header["length"])), 100)
         elif roll < 0.34:
             header |= {"state": "INVALID", "icmp_type": 129 if six else 0}
     bridged = name == BRIDGE

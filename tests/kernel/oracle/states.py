@@ -357,7 +357,7 @@ def load(stage: Stage, state: State) -> None:
     if six:
         # Everybody is known on every link: a question for a neighbour would pass OUTPUT, its answer INPUT, and rules
         # may drop either. Who was asked for in vain is not asked for again at once, and a packet to it just waits.
-        hosts = (*range(3, 25), 253, 254)
+        hosts = (0, *range(3, 25), 253, 254)
         everybody = dict.fromkeys(
             (
                 *(pool.on(n, host) for n in range(1, len(names) + 1) for host in hosts),
