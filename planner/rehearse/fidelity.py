@@ -152,8 +152,8 @@ def _link(name: str, differing: Mapping[str, object], rebuilt: Rebuilt) -> str:
     return f"{', '.join(rest)} {UNKNOWN}" if rest else UNKNOWN
 
 
-def told(unlike: Unlike, found: NodeState) -> tuple[NotRehearsed, ...]:
-    """For people: things of one reason together, then what could not be looked at on the stage itself."""
+def told(unlike: Unlike, node: NodeState, found: NodeState) -> tuple[NotRehearsed, ...]:
+    """For people: things of one reason together, then what was never recorded, then what cannot be looked at here."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, reason in unlike.reasons.items():
         kind, _, rest = name.partition(" ")
@@ -162,6 +162,7 @@ def told(unlike: Unlike, found: NodeState) -> tuple[NotRehearsed, ...]:
         NotRehearsed(what=f"{kind}{'s' * (len(names) > 1)} {_listed(names)}", reason=reason)
         for (kind, reason), names in groups.items()
     ]
+    lines += [NotRehearsed(what=gap.section, reason=f"was not recorded: {gap.reason}") for gap in node.gaps]
     lines += [
         NotRehearsed(what=gap.section, reason=f"cannot be read here: {gap.reason}") for gap in found.gaps
     ]

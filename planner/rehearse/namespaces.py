@@ -120,6 +120,7 @@ class Namespaces:
         self._said = wire.memory(append=True)
         self._next = 0
         self._processes: dict[int, Process] = {}
+        self._spawned: set[Process] = set()
         self._answers: dict[int, tuple[wire.Head, list[int]]] = {}
         self._program = subprocess.Popen(
             [*argv, json.dumps(wishes)],
@@ -146,9 +147,9 @@ class Namespaces:
         self._program.wait()
         with contextlib.suppress(OSError):
             os.close(self._said)
-        for process in self._processes.values():
+        for process in self._spawned:
             process.close()
-        self._processes.clear()
+        self._spawned.clear()
 
     def _greeting(self, channel: socket.socket) -> list[str]:
         ready, _, _ = select.select([channel], [], [], PATIENCE)
@@ -212,6 +213,7 @@ class Namespaces:
         number = self._next + 1
         process = Process(self, number, (out, err))
         self._processes[number] = process
+        self._spawned.add(process)
         try:
             self.tell({"do": "spawn"}, [request, given, out, err])
         finally:
@@ -232,6 +234,7 @@ class Namespaces:
             process.kill()
             process.wait(PATIENCE)
             process.status = None
+        self._spawned.discard(process)
         return process.close()
 
     def run_with_large_messages(self, argv: Sequence[str], stdin: bytes) -> Completed:

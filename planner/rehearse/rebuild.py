@@ -99,10 +99,16 @@ def settle(namespaces: Namespaces, node: NodeState) -> None:
     end = time.monotonic() + SETTLE
     wanted = {link.name for link in node.links if link.up and link.carrier}
     while time.monotonic() < end:
+        here = observe.links(namespaces)
+        carried = {link.master for link in here if link.up and link.carrier}
         waiting = [
             link.name
-            for link in observe.links(namespaces)
-            if link.name in wanted and (not link.carrier or link.operstate == "DOWN")
+            for link in here
+            if link.up
+            and link.name in wanted
+            and (not link.carrier or link.operstate == "DOWN")
+            # A bridge whose ports are all down has no carrier, however long one waits.
+            and (link.kind != "bridge" or link.name in carried)
         ]
         if not waiting:
             return

@@ -120,7 +120,7 @@ class Stage:
         self.original = self.snapshot()
         self.tools = dict(self.original.tools)
         self._unlike = compare_with(self._node, self.original, self._rebuilt, self._modules)
-        self.not_rebuilt = told(self._unlike, self.original)
+        self.not_rebuilt = told(self._unlike, self._node, self.original)
 
     def snapshot(self) -> NodeState:
         """The stage as the project's own collector sees it."""
