@@ -35,7 +35,7 @@ def serve(channel: socket.socket, outside: int) -> None:
             return
         if woken in ready:
             os.read(woken, 4096)
-            _reap(channel, started)
+            _reap(channel, started, os.WNOHANG)
         if channel.fileno() in ready:
             message = wire.receive(channel)
             if message is None:
@@ -48,10 +48,11 @@ def serve(channel: socket.socket, outside: int) -> None:
                     os.close(file)
 
 
-def _reap(channel: socket.socket, started: dict[int, int]) -> None:
+def _reap(channel: socket.socket, started: dict[int, int], how: int) -> None:
+    """Take what has ended; without WNOHANG, until nothing is left: orphans become children of process 1."""
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, how)
         except ChildProcessError:
             return
         if pid == 0:
@@ -69,8 +70,8 @@ def _do(channel: socket.socket, head: wire.Head, files: list[int], started: dict
         case "kill":
             _kill(int(head["pid"]), int(head["signal"]))
         case "clear":
-            # Process 1 itself gets no signal from this (kill(2)).
             _kill_all()
+            _reap(channel, started, 0)
             wire.send(channel, {"id": number, "done": 0})
         case "write":
             _answer(channel, number, list(_write(json.loads(wire.whole(files[0])))))
@@ -124,6 +125,7 @@ def _kill(pid: int, number: int) -> None:
 
 
 def _kill_all() -> None:
+    """Everything but process 1 itself, which gets no signal from this (kill(2))."""
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
