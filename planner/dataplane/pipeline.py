@@ -8,7 +8,7 @@ from planner.dataplane.hooks import STATIONS, Hook, Reroute
 from planner.dataplane.local import listener
 from planner.dataplane.packet import Packet, flow_of, packet_of, with_tracking
 from planner.dataplane.query import LOOPBACK, Found
-from planner.dataplane.routing import may_forward6, route_in, route_in6, route_out, told
+from planner.dataplane.routing import may_forward6, may_leave6, route_in, route_in6, route_out, told
 from planner.dataplane.surroundings import refused_at_once, served, surroundings, too_big
 from planner.dataplane.tables import native_rest, run_hook, run_station
 from planner.dataplane.view import View
@@ -79,7 +79,7 @@ def _forward(walk: Walk, flow: Flow, found: Found, leg: NextHop) -> End:
     packet = walk.packet
     if packet.hop_limit <= 1:
         return End(Disposition.EXPIRED, "the hop limit ends here", told(packet, "time-exceeded"))
-    end = too_big(walk, found, leg)
+    end = may_leave6(walk, leg.link) or too_big(walk, found, leg)
     if end is not None:
         return end
     walk.change(hop_limit=packet.hop_limit - 1, out_link=leg.link)

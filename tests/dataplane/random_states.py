@@ -194,6 +194,7 @@ def make_rule(rng: random.Random, preference: int) -> PolicyRule:
     which = rng.choice((
         {"fwmark": "0x1"}, {"fwmark": "0x4000/0x4000"}, {"iif": "eth0"}, {"source": "10.0.0.0/16"}, {"destination": "8.8.8.8/32"},
         {"ipproto": "tcp", "dport": "80"}, {"source": "10.0.1.7/32", "inverted": True}, {"iif": "lo"},
+        {"iif": "lo", "ipproto": "tcp", "dport": "80"}, {"uidrange": "1000-2000"},
     ))  # fmt: skip
     how: dict[str, object] = rng.choice((
         {"table": "100"}, {"table": "100"}, {"table": "254", "suppress_prefixlength": 0}, {"action": "unreachable"},
@@ -470,5 +471,5 @@ def make_flow(rng: random.Random) -> Flow:
         tos=rng.choice((0, 0, 0x10)),
         length=rng.choice((60, 60, 60, 1300, 1301, 1401, 1500, 9000)),
         state=rng.choice(("NEW", "NEW", "NEW", "ESTABLISHED", "RELATED", "INVALID")),
-        entry=Entry(link="" if local else rng.choice(LINKS), user=0 if local else None),
+        entry=Entry(link="" if local else rng.choice(LINKS), user=rng.choice((0, 1000)) if local else None),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.arrival import Steps, forwarded, legs_of, told
+from planner.dataplane.symbolic.arrival import Steps, expiring, forwarded, legs_of, told
 from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.form import Form, lost, silent
 from planner.dataplane.symbolic.routing import LINK_LOCAL, LOOPBACK6, Query, Routing, Way
@@ -116,13 +116,15 @@ class Arrival6:
 
     def _forward(self, where: PacketSet, way: Way, form: Form, found: Steps) -> None:
         space = self.space
-        nobody = where & (space.prefix(Part.SOURCE, *MULTICAST) | space.prefix(Part.SOURCE, 0, 127))
-        found.append((nobody, silent(Disposition.MARTIAN, "the source is no host's")))
-        near = where & space.prefix(Part.SOURCE, *LINK_LOCAL)
-        text = "a link-local source is not forwarded"
-        found += told(space, near, Disposition.MARTIAN, text, "beyond-scope")
-        for part, link, hop in legs_of(space, where & ~nobody & ~near, way, form):
-            found += forwarded(self.view, part, form, link, hop, way.mtu)
+        for part, link, hop in legs_of(space, where, way, form):
+            # By the link that it came by any source goes back; the hop limit is looked at before (measured).
+            away = part & ~expiring(space, form) & ~self.view.came_by({link})
+            nobody = away & (space.prefix(Part.SOURCE, *MULTICAST) | space.prefix(Part.SOURCE, 0, 127))
+            found.append((nobody, silent(Disposition.MARTIAN, "the source is no host's")))
+            near = away & space.prefix(Part.SOURCE, *LINK_LOCAL)
+            text = "a link-local source is not forwarded"
+            found += told(space, near, Disposition.MARTIAN, text, "beyond-scope")
+            found += forwarded(self.view, part & ~nobody & ~near, form, link, hop, way.mtu)
 
 
 def silently(space: Space, where: PacketSet, end: Disposition, reason: str, kind: str) -> Steps:

@@ -61,7 +61,7 @@ class Query:
     local: bool = False
     """Of the node itself."""
     user: bool = False
-    """With the user of its socket; routed again it goes without (ip_route_me_harder(), measured)."""
+    """With the user of its socket."""
     bare: bool = False
     """Without protocol and ports: no rule made the kernel look at them."""
     oif: str = ""
@@ -82,7 +82,7 @@ class Routing:
 
     def lookup(self, where: PacketSet, query: Query) -> Found:
         """Every packet of the set with the one way that it takes."""
-        if not query.local and not self._dissects:
+        if not query.local and not self.dissects:
             query = replace(query, bare=True)
         key = self.relevant(query)
         known = self._known.get(key)
@@ -120,7 +120,7 @@ class Routing:
         return frozenset(names)
 
     @cached_property
-    def _dissects(self) -> bool:
+    def dissects(self) -> bool:
         """Whether arriving packets are taken apart for their ports; rules for `iif lo` do not ask for it (fib_rules.h)."""
         return any(
             (rule.ipproto or rule.sport or rule.dport) and rule.iif != "lo" for rule in self.view.rules

@@ -210,7 +210,7 @@ class Side:
 
     def _leave(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
         """The route of a packet that a program of the node sends."""
-        found = self._routed(where, form, replace(form, stage="output raw"), user=True)
+        found = self._routed(where, form, replace(form, stage="output raw"))
         return [
             (part, replace(step, first_link=step.link) if isinstance(step, Form) else step)
             for part, step in found
@@ -239,16 +239,17 @@ class Side:
         """The second lookup of a packet of the node."""
         return [
             (part, replace(step, stage=FOLLOWS[form.stage]) if isinstance(step, Form) else step)
-            for part, step in self._routed(where, form, form, user=False)
+            for part, step in self._routed(where, form, form, again=True)
         ]
 
     def _routed(
-        self, where: PacketSet, form: Form, onward: Form, *, user: bool
+        self, where: PacketSet, form: Form, onward: Form, *, again: bool = False
     ) -> list[tuple[PacketSet, Step]]:
         query = Query(
             destination=Part.DESTINATION if form.destination is None else form.destination, source=Part.SOURCE,
             iif="lo", mark=form.mark, mark_unknown=form.mark_unknown, tos=form.tos, local=True,
-            user=user,
+            # ip_route_me_harder() sets no user, ip6_route_me_harder() does (measured).
+            user=self.view.six or not again, bare=again and not self.routing.dissects,
             destination_port=Part.DESTINATION_PORT if form.destination_port is None else form.destination_port,
         )  # fmt: skip
         found: list[tuple[PacketSet, Step]] = []
