@@ -222,3 +222,18 @@ def test_what_was_not_recorded_is_told() -> None:
     with Stage(NodeState(name="n", gaps=(gap,)), load_modules=True) as stage:
         stage.rebuild()
     assert gap.reason in {line.reason.removeprefix("was not recorded: ") for line in stage.not_rebuilt}
+
+
+def test_a_table_may_be_larger_than_one_message() -> None:
+    """A user namespace may not send messages beyond net.core.wmem_max: what loads a large table is run with that right."""
+    rules = tuple(
+        f'-s 10.{i >> 8}.{i & 255}.0/24 -m comment --comment "rule {i}" -j RETURN' for i in range(4000)
+    )
+    chains = {"FORWARD": ("-j many",), "many": rules}
+    table = Table(name="filter", policies={"FORWARD": "ACCEPT"}, chains=chains)
+    node = NodeState(name="n", rulesets=(Ruleset(family="ip", backend="nft", tables={"filter": table}),))
+    with Stage(node, load_modules=True) as stage:
+        stage.rebuild()
+        found = stage.original.ruleset("ip", "nft")
+    assert found is not None
+    assert rules == found.tables["filter"].chains["many"]

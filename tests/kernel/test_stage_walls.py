@@ -51,7 +51,7 @@ with Stage(node, load_modules=True) as stage:
 WITHOUT_ROOT = (
     ON_STAGE
     + """
-import os
+import os, select
 from planner.rehearse.stage import available
 if available():
     print("unavailable:", available())
@@ -59,6 +59,16 @@ if available():
 with Stage(node, load_modules=True) as stage:
     stage.rebuild()
     print(os.getuid(), stage.run(["id", "-u"]).stdout.strip(), stage.isolation)
+    question = bytes.fromhex(
+        "ffffffffffff" "020000000001" "0806" "0001080006040001" "020000000001" "0a0000c8" "000000000000" "0a00000b"
+    )
+    while select.select([stage.taps["eth0"]], [], [], 0)[0]:
+        os.read(stage.taps["eth0"], 65536)
+    os.write(stage.taps["eth0"], question)
+    frame = b""
+    while frame[12:14] != b"\\x08\\x06" and select.select([stage.taps["eth0"]], [], [], 10)[0]:
+        frame = os.read(stage.taps["eth0"], 65536)
+    print("answer", frame[22:28].hex(":"))
     for name in sorted(stage.reasons):
         print(name.partition(" ")[0], stage.reasons[name])
 """
@@ -177,9 +187,11 @@ def test_without_root() -> None:
         unprivileged(WITHOUT_ROOT), cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )
     assert 0 == done.returncode, done.stderr
-    head, *rest = done.stdout.splitlines()
+    head, *rest = [*done.stdout.splitlines(), ""]
     if head.startswith("unavailable"):
         pytest.skip(head)
+    answer, *rest = rest[:-1]
+    assert "answer 52:54:00:00:00:11" == answer
     assert head.startswith("65534 0 user namespace of a user without root")
     assert not [line for line in rest if "not known why" in line]
     assert {line.split()[0] for line in rest} <= {"sysctl", "link"}
