@@ -248,13 +248,37 @@ class Ground:
         if self.topology.overlay is Overlay.NONE and self.topology.attachment is PodAttachment.NONE:
             return ()
         found: dict[str, Spot] = {}
+        moved: dict[str, Spot] = {}
+        changing = self._changing
         for address, name, node in self._elsewhere():
+            if node in found or node in moved or (len(found) >= PEERS and not changing):
+                continue
             leg = self.leg(address)
-            if node not in found and leg is not None and leg.link not in self.topology.pod_links:
+            if leg is None or leg.link in self.topology.pod_links:
+                continue
+            if len(found) < PEERS:
                 found[node] = Spot(address, Entry(link=leg.link), name)
-            if len(found) >= PEERS:
-                break
-        return tuple(found.values())
+            elif len(moved) < PEERS and inside(address, changing):
+                moved[node] = Spot(address, Entry(link=leg.link), name)
+        return (*found.values(), *moved.values())
+
+    @cached_property
+    def _changing(self) -> tuple[str, ...]:
+        """Prefixes of routes that will not be the same: who is behind must be asked, whoever else is chosen."""
+        now = (
+            set(map(repr, self.state.routes))
+            if any(s.routes is not self.state.routes for s in self.later)
+            else set()
+        )
+        differ = {
+            route.prefix
+            for state in self.later
+            if state.routes is not self.state.routes
+            for one, others in ((self.state.routes, set(map(repr, state.routes))), (state.routes, now))
+            for route in one
+            if route.family == self.family and not route.is_default and repr(route) not in others
+        }
+        return tuple(sorted(differ))
 
     def _elsewhere(self) -> Iterator[tuple[str, str, str]]:
         """Address, name, and what tells its node from others."""

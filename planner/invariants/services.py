@@ -14,6 +14,8 @@ from planner.topology.services import DNS_COMMENTS
 
 MOST = 4
 """Services beside DNS and the API server's."""
+TOUCHED = 6
+"""Services beside them whose own rules change."""
 ENDPOINTS = 16
 """Each endpoint is a way of its own; Services with more are only walked when there is nothing smaller."""
 PROTOCOLS = {"tcp": 6, "udp": 17}
@@ -65,7 +67,14 @@ def services(ground: Ground) -> tuple[Target, ...]:
     picked = list(chosen.values())
     # Where no kind tells them apart, two witnesses are better than one.
     picked += [target for target in sorted(usual, key=lambda t: t.id) if target not in picked]
-    return tuple(picked[: MOST + 1])
+    touched = [target for target in _touched(ground) if not is_dns(target.name)]
+    return tuple(dict.fromkeys((*picked[: MOST + 1], *(t for t in touched if _new(t, picked[: MOST + 1])))))
+
+
+def _new(target: Target, known: list[Target]) -> bool:
+    """Whether none of them is at that address and port."""
+    places = {(other.address, other.port, other.protocol) for other in known}
+    return (target.address, target.port, target.protocol) not in places
 
 
 def dns(ground: Ground) -> tuple[tuple[str, str], ...]:
@@ -190,6 +199,41 @@ def _read(ground: Ground) -> Iterator[Target]:
     for text in nsmallest(4 * MOST, plain):
         if (target := _target(text, ground)) is not None:
             yield target
+
+
+@lru_cache(maxsize=2)
+def _touched(ground: Ground) -> tuple[Target, ...]:
+    """The first few Services whose own rules will not be the same: those must be asked, whatever else is chosen."""
+    dispatch: dict[str, None] = {}
+    chains: set[str] = set()
+    for table in _tables(ground):
+        for later in ground.later:
+            for ruleset in later.rulesets:
+                other = ruleset.tables.get("nat") if ruleset.family == ground.family else None
+                if other is None or other is table:
+                    continue
+                names = table.chains.keys() | other.chains.keys()
+                differ = {n for n in names if table.chains.get(n) != other.chains.get(n)}
+                if "KUBE-SERVICES" in differ:
+                    gone = set(table.chains.get("KUBE-SERVICES", ())) - set(
+                        other.chains.get("KUBE-SERVICES", ())
+                    )
+                    dispatch.update(dict.fromkeys(nsmallest(4 * MOST, gone)))
+                chains |= {name for name in differ if name.startswith((*CHAINS, "KUBE-SEP-"))}
+        ends = {name for name in chains if name.startswith("KUBE-SEP-")}
+        if ends:
+            chains |= {
+                name
+                for name, rules in table.chains.items()
+                if name.startswith("KUBE-SVC-") and any(after(text, " -j ") in ends for text in rules)
+            }
+        if chains:
+            led = (t for t in table.chains.get("KUBE-SERVICES", ()) if after(t, " -j ") in chains)
+            dispatch.update(dict.fromkeys(nsmallest(4 * MOST, led)))
+    found = [
+        target for text in dispatch if "cluster IP" in text and (target := _target(text, ground)) is not None
+    ]
+    return tuple(found[:TOUCHED])
 
 
 def _target(text: str, ground: Ground) -> Target | None:

@@ -414,3 +414,36 @@ def test_a_node_with_ipv6_has_its_paths_in_both_families() -> None:
 
     assert {"ip", "ip6"} == {path.flow.family for path in ssh}
     assert {"ip"} == {path.flow.family for path in ssh if path.cuts_undo}
+
+
+def test_a_service_whose_own_rules_change_is_asked() -> None:
+    """Among hundreds that look alike it is the one that matters, and the choice of the others stays as it was."""
+    rules = "".join(
+        f'-A KUBE-SERVICES -d 10.96.7.{n}/32 -p tcp -m comment --comment "shop/s{n:03}:http cluster IP" '
+        "-m tcp --dport 80 -j KUBE-SVC-WEB\n"
+        for n in range(1, 200)
+    )
+    state = world("flannel", NAT.replace("COMMIT", rules + "COMMIT") + EMPTY)
+    calm = followed(state, "iptables -A INPUT -p tcp --dport 9999 -j DROP")
+    found = followed(
+        state,
+        'iptables -t nat -D KUBE-SERVICES -d 10.96.7.150/32 -p tcp -m comment --comment "shop/s150:http cluster IP" '
+        "-m tcp --dport 80 -j KUBE-SVC-WEB",
+    )
+    asked = {item.path.name for item in calm}
+
+    assert {"pods-reach-services/shop/s150/80/tcp"} == {
+        item.path.name for item in found if item.path.name not in asked
+    }
+    assert "pods-reach-services" in broken(found)
+
+
+def test_a_node_whose_route_changes_is_asked() -> None:
+    """Among many nodes, the one that loses its route."""
+    many = tuple(f"10.244.{n}.0/24 via 10.244.{n}.0 dev flannel.1 onlink" for n in range(3, 60))
+    state = node(links=FLANNEL, routes=(*FLANNEL_ROUTES, *many), iptables=EMPTY)
+    found = followed(state, "ip route del 10.244.50.0/24")
+
+    assert {"pods-reach-pods-elsewhere/10.244.50.2", "pods-elsewhere-reach-pods/10.244.50.2"} == {
+        item.path.name for item in found if item.newly_broken and item.horizon is Horizon.NOW
+    }
