@@ -39,10 +39,12 @@ def _link(name: str, old: Link | None, new: Link | None) -> list[Facet]:
         ),
         value_facet(
             f"addresses of {name}",
-            # Link-local addresses come from the kernel and may be random.
+            # Link-local addresses come from the kernel and may be random. Of IPv4 the order decides which is primary; of
+            # IPv6 the newest comes first, whatever is done.
             shell(
-                f"ip -o addr show dev {quote(name)} 2>/dev/null | "
-                r"sed -n -e '/ inet6 fe80:/d' -e 's/^.* \(inet6*\) \([^ ]*\) .*$/\1 \2/p'"
+                rf"ip -o -4 addr show dev {quote(name)} 2>/dev/null | sed -n 's/^.* \(inet\) \([^ ]*\) .*$/\1 \2/p'; "
+                rf"ip -o -6 addr show dev {quote(name)} 2>/dev/null | "
+                r"sed -n -e '/ inet6 fe80:/d' -e 's/^.* \(inet6\) \([^ ]*\) .*$/\1 \2/p' | LC_ALL=C sort"
             ),
             _addresses(old),
             _addresses(new),
@@ -61,13 +63,15 @@ def _one(true: bool) -> str:  # noqa: FBT001 - a private conversion
 def _addresses(link: Link | None) -> str | None:
     if link is None:
         return None
-    shown = [
-        f"{'inet6' if address.family == 'ip6' else 'inet'} "
-        + (address.address if address.peer else address.prefix)
-        for address in link.addresses
-        if not address.address.startswith("fe80:")
-    ]
-    return " ".join(shown) or None
+    four, six = (
+        [
+            f"{word} {address.address if address.peer else address.prefix}"
+            for address in link.addresses
+            if address.family == family and not address.address.startswith("fe80:")
+        ]
+        for family, word in (("ip", "inet"), ("ip6", "inet6"))
+    )
+    return " ".join((*four, *sorted(six))) or None
 
 
 def _neighbours(before: NodeState, after: NodeState) -> list[Facet]:
