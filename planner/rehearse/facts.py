@@ -185,6 +185,19 @@ def _ruleset(ruleset: Ruleset) -> Iterator[tuple[str, Fact]]:
             yield f"chain {chain} of {place}", (table.policies.get(chain, "-"), *rules)
 
 
+def lasting_tables(state: NodeState) -> NodeState:
+    """The state without tables of the legacy backend that hold nothing: no command unloads them."""
+    rulesets = tuple(
+        ruleset.model_copy(
+            update={"tables": {name: table for name, table in ruleset.tables.items() if not _is_idle(table)}}
+        )
+        if ruleset.backend == "legacy"
+        else ruleset
+        for ruleset in state.rulesets
+    )
+    return state.model_copy(update={"rulesets": rulesets})
+
+
 def _is_idle(table: Table) -> bool:
     return (
         not any(table.chains.values())

@@ -1,17 +1,18 @@
 """The plan step by step, and the way back from after each of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from planner.diff.nodes import diff_nodes
-from planner.models.change import Cause, SysctlChange
+from planner.diff.sysctls import diff_sysctls
+from planner.models.change import Cause, Change, SysctlChange
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import Difference, NotRehearsed, RealProbe, Turn
 from planner.rehearse.differences import difference
-from planner.rehearse.facts import Fact, compare, facts
+from planner.rehearse.facts import Fact, compare, facts, lasting_tables
 from planner.rehearse.fit import Fitted, fit
 from planner.rehearse.scripts import Scripts, said
 from planner.rehearse.stage import Stage
@@ -125,8 +126,12 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
     unseen: list[NotRehearsed] = []
     start = outlook.before[Horizon.NOW]
     probing(ground.stage, ground.stage.original, 0)
+    maybe: dict[str, str | None] = {}
+    former = start
     for stage, step in zip(outlook.stages, ground.fitted.plan.steps, strict=True):
         number = str(step.number)
+        maybe |= _maybe(former, stage.after)
+        former = stage.after
         done = ground.scripts.apply("--from", number, "--to", number)
         ground.scripts.keep_notes(step.number)
         found = ground.look()
@@ -143,7 +148,7 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
                 title=step.title,
                 applied=done.status == 0,
                 output="" if done.status == 0 else said(done),
-                unpredicted=() if skipped else unpredicted(ground.stage, expected.state, found),
+                unpredicted=() if skipped else unpredicted(ground.stage, expected.state, found, maybe=maybe),
                 seconds=round(done.seconds, 3),
                 probes=probes,
             )
@@ -159,15 +164,28 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
     return turns, list(dict.fromkeys(unseen))
 
 
-def unpredicted(stage: Stage, expected: NodeState, found: NodeState) -> tuple[Difference, ...]:
-    """What the kernel made otherwise than the model says, of what can be shown on the stage."""
-    changes = diff_nodes(expected, found.model_copy(update={"name": expected.name}))
+def unpredicted(
+    stage: Stage, expected: NodeState, found: NodeState, *, maybe: Mapping[str, str | None]
+) -> tuple[Difference, ...]:
+    """What the kernel made otherwise than the model says, of what can be shown on the stage.
+
+    `maybe` are values that the kernel may copy from `conf.default`: whether it does hangs on what no snapshot shows.
+    """
     return tuple(
         difference(change)
-        for change in changes
-        if not (isinstance(change, SysctlChange) and change.cause is Cause.MAYBE)
-        and not stage.why_not(change)
+        for change in diff_nodes(lasting_tables(expected), lasting_tables(found))
+        if not _may_be(change, maybe) and not stage.why_not(change)
     )
+
+
+def _may_be(change: Change, maybe: Mapping[str, str | None]) -> bool:
+    if not isinstance(change, SysctlChange):
+        return False
+    return change.cause is Cause.MAYBE or (change.key in maybe and maybe[change.key] == change.after)
+
+
+def _maybe(before: NodeState, after: NodeState) -> dict[str, str | None]:
+    return {change.key: change.after for change in diff_sysctls(before, after) if change.cause is Cause.MAYBE}
 
 
 def _back(ground: Ground, turn: Turn) -> Turn:
