@@ -189,7 +189,7 @@ def markdown_lines(rehearsal: Rehearsal) -> Iterator[str]:
         yield from (markdown(rehearsal.reason), "")
     for turn in rehearsal.turns:
         yield f"{turn.step}. {code(turn.title)}: {markdown(turn_words(turn))}"
-        yield from (f"   - {markdown(line)}" for line in turn_troubles(turn, full=False))
+        yield from (f"   - {code(line)}" for line in turn_troubles(turn, full=False))
     yield ""
     for trial in rehearsal.trials:
         told = f" — {markdown(_cut(trial.detail))}" if trial.detail else ""
