@@ -4,16 +4,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types imports unit kernel kernel-soak bench coverage generated clean
+.PHONY: demo test lint types imports unit kernel kernel-soak rehearsal-soak bench coverage generated clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-## demo: plan a shipped three-file pull request against a shipped snapshot of a Kubernetes node
+## demo: plan a shipped three-file pull request against a shipped snapshot of a Kubernetes node, and rehearse it where that is possible
 demo: $(STAMP)
 	$(BIN)/netchange plan --before docs/demo/node.json.gz docs/demo/pull-request
+	@echo
+	$(BIN)/netchange rehearse --before docs/demo/node.json.gz docs/demo/pull-request
 
 ## test: the whole suite; kernel tests are skipped with one loud line where the machine does not allow them
 test: lint types imports unit
@@ -39,6 +41,10 @@ N ?= 1000
 FIRST ?= 10000
 kernel-soak: $(STAMP)
 	$(BIN)/python tests/kernel/soak.py $(FIRST) $(N)
+
+## rehearsal-soak: N random proposals, each taken back from after every step; FIRST is the first seed
+rehearsal-soak: $(STAMP)
+	$(BIN)/python tests/kernel/rehearsal_soak.py $(FIRST) $(N)
 
 coverage: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
