@@ -174,7 +174,7 @@ def make_route(rng: random.Random) -> Route:
         if rng.random() < 0.2:
             hops = (NextHop(via="192.168.0.1", link="eth0"), NextHop(via="10.0.1.254", link="eth1", weight=2))
     tos = "0x10" if rng.random() < 0.05 else "0"
-    mtu = 1200 if rng.random() < 0.05 else None
+    mtu = 1200 if rng.random() < 0.2 else None
     return Route(
         family="ip", table=table, prefix=prefix, type=kind, metric=metric, nexthops=hops, tos=tos, mtu=mtu
     )  # fmt: skip

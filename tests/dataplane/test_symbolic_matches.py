@@ -17,8 +17,12 @@ from planner.netfilter.condition import InSet
 
 
 def made(seed: int, family: str) -> NodeState:
+    """With a set of the other family besides."""
     state = make_state(seed)
-    return six(state, seed) if family == "ip6" else state
+    wide = six(state, seed)
+    mine, other = (wide, state) if family == "ip6" else (state, wide)
+    others = next(held for held in other.ipsets if held.name == "hosts").model_copy(update={"name": "others"})
+    return mine.model_copy(update={"ipsets": (*mine.ipsets, others)})
 
 
 MAKERS = {"ip": make_flow, "ip6": make_flow6}
@@ -39,7 +43,7 @@ def test_sets_hold_what_they_hold_for_each_packet(seed: int, family: str) -> Non
             source=(packet.source, packet.source), source_ports=(packet.source_port or 0, packet.source_port or 0),
         )  # fmt: skip
         ported = flow.protocol in {6, 17}
-        for text in ASKED_SETS:
+        for text in (*ASKED_SETS, "others src"):
             name, _, sides = text.partition(" ")
             asked = InSet(name, tuple(sides.split(",")))
             expected = member(node.sets, name, packet, asked.directions)
