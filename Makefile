@@ -46,6 +46,11 @@ kernel-soak: $(STAMP)
 rehearsal-soak: $(STAMP)
 	$(BIN)/python tests/kernel/rehearsal_soak.py $(FIRST) $(N)
 
+## kernel-flakes: everything that the kernel judges, N times in a row; a test that fails in any of them is named
+kernel-flakes: N = 10
+kernel-flakes: $(STAMP)
+	$(BIN)/python tests/kernel/flakes.py $(N)
+
 coverage: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term
 
