@@ -99,9 +99,9 @@ class Ground:
         query = Query(destination=number(destination), source=number(source) if source else 0, iif=iif)
         return self.view.fib(self.family).lookup(query, lambda _key, _reason: True)
 
-    def leg(self, destination: str) -> NextHop | None:
-        """The next hop there; None without a route."""
-        found = self.lookup(destination)
+    def leg(self, destination: str, sender: Spot | None = None) -> NextHop | None:
+        """The next hop there, for the node itself or for a sender that it forwards for; None without a route."""
+        found = self.lookup(destination, sender.address, sender.link) if sender else self.lookup(destination)
         return found.legs[0] if found.type == "unicast" and found.legs else None
 
     def by_default(self, destination: str) -> bool:

@@ -5,8 +5,9 @@ What comes out of the tunnel, or from the other node, is forwarded to the pod's 
 
 from collections.abc import Iterator
 
-from planner.invariants.ground import Ground
+from planner.invariants.ground import Ground, Spot
 from planner.invariants.invariant import POD_PORT, Invariant, opening
+from planner.models.flow import Entry
 from planner.models.invariant import Path
 from planner.models.traffic import TrafficClass
 
@@ -17,10 +18,16 @@ def _paths(ground: Ground) -> Iterator[Path]:
             yield INVARIANT.path(
                 there.address,
                 f"{there} to {pod}",
-                opening(ground, there, pod.address, POD_PORT),
+                # The network hands a pod's packets to the link that the pod itself is reached by: the one it answers by.
+                opening(ground, there, pod.address, POD_PORT, entry=_entry(ground, pod, there)),
                 ends_at=(pod.link,),
                 everybody=ground.main,
             )
+
+
+def _entry(ground: Ground, pod: Spot, there: Spot) -> Entry:
+    leg = ground.leg(there.address, pod)
+    return Entry(link=leg.link) if leg is not None and leg.link != pod.link else there.entry
 
 
 INVARIANT = Invariant(

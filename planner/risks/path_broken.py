@@ -84,13 +84,21 @@ def judge(change: Moving, review: Review) -> Iterator[Finding]:
 
 
 def _spoken(kept: Kept, review: Review) -> bool:
-    """Whether a finding says already that this class of traffic is lost or disturbed."""
+    """Whether a finding says already that this class of traffic is lost or disturbed, or of its cause that much more is."""
+    due = blame(review, kept.horizon).of(kept)
     return any(
-        kept.path.traffic in finding.breaks
-        and finding.extent is not Extent.NONE
+        finding.extent is not Extent.NONE
         and finding.confidence is not Confidence.UNKNOWN
         and not finding.preexisting
         and finding.onset <= kept.horizon
+        and (
+            kept.path.traffic in finding.breaks
+            or (
+                finding.extent is Extent.TOTAL
+                and not kept.path.everybody
+                and any(c is finding.change for c in due)
+            )
+        )
         for finding in review.said
     )
 

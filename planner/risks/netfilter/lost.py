@@ -42,9 +42,7 @@ def findings(
     spoken = [
         item
         for item in paths.paths
-        if (item.newly_broken or item.doubtful)
-        and role(item) in roles
-        and voice(item, review) == group
+        if (item.newly_broken or item.doubtful) and role(item) in roles and voice(item, review) == group
     ]
     keys = {_key(item, every) for item in spoken if item in mine}
     for key in sorted(keys):
