@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types imports unit kernel kernel-soak rehearsal-soak bench coverage generated clean
+.PHONY: demo test lint types imports unit kernel kernel-soak kernel-flakes rehearsal-soak bench coverage generated clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
