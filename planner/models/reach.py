@@ -1,0 +1,43 @@
+"""What becomes of all packets on one node."""
+
+from planner.models.comparison import Ending, Exactness
+from planner.models.flow import Flow
+from planner.models.noun import Noun
+from planner.models.traffic import PacketBox, TrafficClass
+
+
+class PacketGroup(Noun):
+    """All packets whose way through the node ends alike."""
+
+    ending: Ending
+    """Its reason is that of the witness."""
+    witness: Flow
+    """One of them, as plain as there is one."""
+    exactness: Exactness = Exactness.EXACT
+    because: tuple[str, ...] = ()
+    """Rules or facts that are not modelled and decide here."""
+    chances: tuple[str, ...] = ()
+    """Draws that decide which group a packet falls into."""
+    packets: tuple[str, ...] = ()
+    """The group in boxes; the last one says `…` when it is cut."""
+    share: float = 0.0
+    """Part of all headers."""
+    traffic: tuple[TrafficClass, ...] = ()
+    """What people call these packets; empty where they are none of the eleven."""
+    words: tuple[str, ...] = ()
+    """Parts of the node's traffic that they belong to, in words."""
+
+
+class Reach(Noun):
+    """All packets of one family, grouped by what becomes of them. A packet is in one group for each way its draws can fall."""
+
+    family: str = "ip"
+    within: PacketBox | None = None
+    """Only these packets were asked for; None: all."""
+    groups: tuple[PacketGroup, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Why packets may fare otherwise all the same."""
+    unfinished: bool = False
+    """The analysis took more than it may: the groups do not hold all packets."""
+    scope: tuple[str, ...] = ()
+    """Which packets this is about, and what is taken for granted."""
