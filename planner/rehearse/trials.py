@@ -15,7 +15,7 @@ from planner.rehearse.turns import UNDONE, Ground
 
 GONE = frozenset({-9, 137})
 """How the end by SIGKILL is told."""
-MOMENTS = (0.3, 0.6, 0.85)
+MOMENTS = (0.35, 0.75)
 """Parts of the time that the whole plan takes, at which it is killed."""
 TIMER = 1
 """Seconds until the dead-man timer fires."""

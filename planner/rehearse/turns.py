@@ -12,8 +12,9 @@ from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import Difference, NotRehearsed, RealProbe, Turn
 from planner.rehearse.differences import difference
-from planner.rehearse.facts import Fact, compare, facts, lasting_tables
+from planner.rehearse.facts import compare, lasting_tables
 from planner.rehearse.fit import Fitted, fit
+from planner.rehearse.glance import glance, paths_of
 from planner.rehearse.scripts import Scripts, said
 from planner.rehearse.stage import Stage
 from planner.rehearse.translate import on_stage
@@ -39,8 +40,6 @@ class Ground:
     stage: Stage = field(init=False)
     scripts: Scripts = field(init=False)
     fitted: Fitted = field(init=False)
-    wanted: dict[str, Fact] = field(init=False)
-    """The facts that every way back must lead to."""
 
     def __post_init__(self) -> None:
         self._open()
@@ -50,7 +49,8 @@ class Ground:
         try:
             self.fitted = fit(self.plan, self.stage)
             self.scripts = Scripts.on(self.stage, self.fitted.plan)
-            self.wanted = facts(self.stage.original)
+            self._paths = paths_of(self.plan, self.stage)
+            self._still = glance(self.stage, self._paths)
         except BaseException:
             self.close()
             raise
@@ -71,7 +71,9 @@ class Ground:
 
     def left_behind(self) -> tuple[Difference, ...]:
         """What is not as it was; then the stage is of no use any more and another one takes its place."""
-        found = compare(self.stage.original, self.look())
+        self.stage.settle()
+        same = bool(self._still) and glance(self.stage, self._paths) == self._still
+        found = () if same else compare(self.stage.original, self.stage.snapshot())
         if found:
             self.renew()
         else:
