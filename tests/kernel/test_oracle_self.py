@@ -5,6 +5,8 @@ from random import Random
 
 import pytest
 from oracle.compare import Verdict, compare
+from oracle.conntrack import Ends
+from oracle.converse import converse
 from oracle.flows import random_flows
 from oracle.frames import ICMP6, Packet, build, checksum, parse
 from oracle.hand import by_hand, describe, ping, tcp, udp
@@ -325,3 +327,26 @@ def test_silences_with_a_counter_are_told_apart() -> None:
     ):
         assert Verdict.AGREE == compare(SENT, answer, [Trace(flow=SENT, disposition=right)]).verdict
         assert Verdict.DISAGREE == compare(SENT, answer, [Trace(flow=SENT, disposition=wrong)]).verdict
+
+
+def test_the_table_of_connections_is_read() -> None:
+    """A first packet leaves one entry, with the answer as it must look when it arrives; the answer marks it as answered."""
+    rules = """
+*nat
+-A PREROUTING -p udp -d 10.96.0.1/32 -j DNAT --to-destination 10.2.0.9:5353
+-A POSTROUTING -o eth1 -j MASQUERADE
+COMMIT
+*mangle
+-A PREROUTING -i eth0 -j CONNMARK --set-mark 7
+COMMIT"""
+    flow = udp("10.1.0.5.1000", "10.96.0.1.53")
+    with by_hand(rules=rules) as node:
+        node.kernel(flow)
+        (entry,) = node.conntrack.entries()
+        assert Ends("10.1.0.5", "10.96.0.1", 1000, 53) == entry.original
+        assert Ends("10.2.0.9", "10.2.0.1", 5353, 1000) == entry.reply
+        assert (17, 7, False) == (entry.protocol, entry.mark, entry.answered)
+
+        assert 2 == len(list(converse(node, flow)))
+        (entry,) = node.conntrack.entries()
+        assert entry.answered
