@@ -10,7 +10,7 @@ class PacketGroup(Noun):
     """All packets whose way through the node ends alike."""
 
     ending: Ending
-    """Its reason is that of the witness."""
+    """Its reason is the rule that decided so, or what is not known."""
     witness: Flow
     """One of them, as plain as there is one."""
     exactness: Exactness = Exactness.EXACT
@@ -22,6 +22,8 @@ class PacketGroup(Noun):
     """The group in boxes; the last one says `…` when it is cut."""
     share: float = 0.0
     """Part of all headers."""
+    usual: bool = False
+    """Packets as this node really has them are among them: of its pods, Services and ports, as far as these are known."""
     traffic: tuple[TrafficClass, ...] = ()
     """What people call these packets; empty where they are none of the eleven."""
     words: tuple[str, ...] = ()

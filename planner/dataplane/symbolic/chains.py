@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv6Address
 
@@ -162,6 +162,8 @@ class Walk:
     place: Place
     accepted: Arrivals = field(default_factory=dict)
     ended: dict[End, PacketSet] = field(default_factory=dict)
+    by_rule: bool = False
+    """Ends by different rules are different ones."""
 
     def base(self, arrivals: Arrivals) -> None:
         """From the first rule to the policy."""
@@ -172,7 +174,8 @@ class Walk:
         left = self._push(chain, arrivals, (), 0)
         policy = self.table.policies.get(chain, "ACCEPT")
         if policy == "DROP":
-            end = silent(Disposition.DROPPED, f"policy of {self.table.name} {chain}")
+            reason = f"policy of {self.table.name} {chain}"
+            end = replace(silent(Disposition.DROPPED, reason), rule=reason if self.by_rule else "")
             for where in left.values():
                 _join_end(self.ended, end, where)
         else:
@@ -223,10 +226,10 @@ class Walk:
                 join(self.accepted, hits.items())
             case Drop():
                 for where in hits.values():
-                    self._end(silent(Disposition.DROPPED, text), where)
+                    self._end(silent(Disposition.DROPPED, text), where, place)
             case Reject(kind=kind):
                 for where in hits.values():
-                    self._end(silent(Disposition.REJECTED, text, kind=kind), where)
+                    self._end(silent(Disposition.REJECTED, text, kind=kind), where, place)
             case Queue() | OpaqueTarget():
                 for form, where in hits.items():
                     self._end(lost(form, text), where)
@@ -248,7 +251,9 @@ class Walk:
                     for part, changed in self.effects.change(effect, where, form):
                         join(onward, ((changed, part),))
 
-    def _end(self, end: End, where: PacketSet) -> None:
+    def _end(self, end: End, where: PacketSet, place: Place | None = None) -> None:
+        if self.by_rule and place is not None:
+            end = replace(end, rule=f"-t {place.table} -A {place.path[-1][0]} {end.reason}")
         _join_end(self.ended, end, where)
 
 

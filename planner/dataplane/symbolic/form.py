@@ -78,6 +78,8 @@ class End:
     """For `unknown`: what is not modelled."""
     at: Form | None = None
     """For `unknown`: where and as what the packet was lost sight of."""
+    rule: str = ""
+    """What decided so, where ends are told apart by it: nobody outside sees it."""
     reason: str = field(default="", compare=False)
     """One of the rules that decided so."""
 

@@ -1,8 +1,9 @@
 """What becomes of all packets on one node: one state beside itself, its packets grouped by how their way ends."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from planner.dataplane.packets.layout import STATES, Part
 from planner.dataplane.packets.space import BudgetExceededError, OutOfNodes, PacketSet
 from planner.dataplane.packets.witness import boxes, witness
 from planner.dataplane.symbolic.chains import Budget
@@ -11,7 +12,8 @@ from planner.dataplane.symbolic.compare import Analysis, Hint
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.scope import beyond
-from planner.models.comparison import Exactness
+from planner.dataplane.symbolic.view import net_of
+from planner.models.comparison import PASSES, Exactness
 from planner.models.flow import Disposition
 from planner.models.node import NodeState
 from planner.models.reach import PacketGroup, Reach
@@ -23,6 +25,8 @@ SCOPE = (
     "the node's own packets carry an address of the node and no mark of a socket",
     "packets of IPv4 that may not be cut on the way",
 )
+ODD = "odd"
+"""The part of a node's traffic that nobody sends."""
 
 
 class Reached:
@@ -31,23 +35,54 @@ class Reached:
     def __init__(self, state: NodeState, *, family: str = "ip", budget: Budget | None = None) -> None:
         self.analysis = Analysis(state, state, family=family, budget=budget)
         self.space = self.analysis.space
+        for side in self.analysis.sides:
+            side.by_rule = True
 
     def within(self, box: PacketBox | None) -> PacketSet:
-        """The packets of a box."""
+        """The packets of a box; a port of a bridge counts as a link that packets come by."""
         if box is None:
             return self.space.all
-        return Partition(self.space, self.analysis.names, ()).set_of((box,))
+        analysis = self.analysis
+        sets = Partition(self.space, analysis.names, ())
+        bridges = {port: bridge for bridge, ports in analysis.ports.items() for port in ports}
+        by_port = [name for name in box.links if name in bridges]
+        found = sets.set_of((box,)) if not by_port or len(by_port) < len(box.links) else self.space.none
+        for name in by_port:
+            came = sets.set_of((box.model_copy(update={"links": (bridges[name],)}),))
+            found = found | (came & analysis.views[0].by_port((name,)))
+        return found
 
     def ends(self, where: PacketSet) -> dict[End, PacketSet]:
         """Every packet of the set that enters the node, with its end. What is not told of an end does not part packets."""
         found: dict[End, PacketSet] = {}
         for order, entry in self.analysis.entries():
             here = where & entry
-            if here.satisfiable():
-                for (end, _), part in self.analysis.ends(order, here).items():
-                    key = replace(end, tos=None, hop_limit=None, source_ports=None, at=None)
-                    found[key] = found[key] | part if key in found else part
+            if not here.satisfiable():
+                continue
+            try:
+                ends = self.analysis.ends(order, here).items()
+            except BudgetExceededError as error:
+                text = f"the analysis exceeded its budget: {error}"
+                end = End(Disposition.UNKNOWN, doubt=text, reason=text)
+                found[end] = found[end] | here if end in found else here
+                continue
+            for (end, _), part in ends:
+                key = replace(end, tos=None, hop_limit=None, source_ports=None, at=None)
+                found[key] = found[key] | part if key in found else part
         return found
+
+    def plain(self) -> PacketSet:
+        """Packets of usual size that are addressed to the node only when they leave the bridge's own networks."""
+        space, view = self.space, self.analysis.views[0]
+        inside = []
+        for bridge in self.analysis.ports:
+            nets = [net_of(address.prefix) for address in view.addresses.get(bridge, ())]
+            held = [space.prefix(Part.DESTINATION, net.value, net.length) for net in nets]
+            inside.append(view.came_by([bridge]) & space.union(held))
+        framed, near = ~space.equals(Part.OUT_PORT, 0), space.union(inside)
+        usual = space.equals(Part.HOP_LIMIT, 64) & space.equals(Part.LENGTH, 60)
+        known = space.interval(Part.STATE, 0, STATES.index("ESTABLISHED"))
+        return usual & known & ((framed & near) | (~framed & ~near))
 
 
 def reach(
@@ -59,13 +94,14 @@ def reach(
     hints: Sequence[Hint] = (),
     budget: Budget | None = None,
 ) -> Reach:
-    """All packets of one family, or those of a box, by what becomes of them."""
+    """All packets of one family, or those of a box, by what becomes of them. `parts` are those that groups are told by."""
     unknown = list(beyond(state, state, family))
     groups: tuple[PacketGroup, ...] = ()
     unfinished = False
     try:
         reached = Reached(state, family=family, budget=budget)
         groups = tuple(_groups(reached, reached.within(within), parts, hints))
+        unfinished = any("exceeded its budget" in one.ending.reason for one in groups)
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
         unfinished = True
@@ -74,23 +110,37 @@ def reach(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What packets are told by."""
+
+    partition: Partition
+    usual: PacketSet
+    """Packets as the node really has them."""
+    wishes: tuple[PacketSet, ...]
+
+
 def _groups(
     reached: Reached, where: PacketSet, parts: Sequence[TrafficPart], hints: Sequence[Hint]
 ) -> Iterator[PacketGroup]:
-    """The largest first."""
+    """Those that arrive somewhere first, then those that people have seen, then the largest."""
     space = reached.space
     partition = Partition(space, reached.analysis.names, parts)
-    wishes = reached.analysis.wishes(hints)
-    used = space.union([cell.used for cell in partition.cells if cell.part.traffic is not None])
-    found = [
-        _group(reached, end, part, partition, [used, *wishes]) for end, part in reached.ends(where).items()
-    ]
-    yield from sorted(found, key=lambda one: (-one.share, str(one.ending), str(one.witness)))
+    plain = reached.plain()
+    used = plain & space.union([cell.used for cell in partition.cells if cell.part.traffic is not None])
+    seen = plain & space.union([cell.packets for cell in partition.cells if cell.part.name != ODD])
+    telling = Telling(partition, used, (used, seen, plain, *reached.analysis.wishes(hints)))
+    found = [_group(reached, end, part, telling) for end, part in reached.ends(where).items()]
+    yield from sorted(found, key=_rank)
 
 
-def _group(
-    reached: Reached, end: End, where: PacketSet, partition: Partition, wishes: Sequence[PacketSet]
-) -> PacketGroup:
+def _rank(one: PacketGroup) -> tuple[object, ...]:
+    disposition = one.ending.disposition
+    order = 0 if disposition in PASSES else 1 if disposition is Disposition.UNKNOWN else 2
+    return order, not one.usual, -one.share, str(one.ending), one.ending.reason, str(one.witness)
+
+
+def _group(reached: Reached, end: End, where: PacketSet, telling: Telling) -> PacketGroup:
     space, names = reached.space, reached.analysis.names
     asked = space.oracles_of(where)
     open_questions = [oracle for oracle in asked if oracle.chance is None]
@@ -100,17 +150,18 @@ def _group(
         exactness = Exactness.UNKNOWN
     elif certain != space.possible(where, open_questions):
         exactness = Exactness.OVER_APPROXIMATED
-    one = witness(space, certain if certain.satisfiable() else where, wishes)
+    one = witness(space, certain if certain.satisfiable() else where, telling.wishes)
     because = [end.doubt] if end.doubt else []
     because += [oracle.text for oracle in open_questions]
     shown = list(boxes(space, where, SHOWN + 1, BOX_PARTS))
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
-    cells = [cell.part for cell in partition.cells if (cell.packets & where).satisfiable()]
+    cells = [cell.part for cell in telling.partition.cells if (cell.packets & where).satisfiable()]
     return PacketGroup(
-        ending=ending(end, space.family), witness=flow_of(space, one, names), exactness=exactness,
+        ending=ending(replace(end, reason=end.rule or end.reason), space.family),
+        witness=flow_of(space, one, names), exactness=exactness,
         because=() if exactness is Exactness.EXACT else tuple(dict.fromkeys(because))[:ASKED],
         chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
-        packets=tuple(texts), share=space.share(where),
+        packets=tuple(texts), share=space.share(where), usual=(where & telling.usual).satisfiable(),
         traffic=tuple(dict.fromkeys(part.traffic for part in cells if part.traffic is not None)),
         words=tuple(part.words for part in cells),
     )  # fmt: skip

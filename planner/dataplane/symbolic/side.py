@@ -78,6 +78,8 @@ class Side:
         self.space = space
         self.view = view
         self.budget = budget
+        self.by_rule = False
+        """Whether ends are told apart by what decided so."""
         types = AddressTypes(space, view)
         self.bridges = Bridges(space, view)
         self.routing = Routing(space, view)
@@ -98,13 +100,18 @@ class Side:
             for form, where in arrivals.items():
                 self.budget.spend(10)
                 for part, step in decide(where, form):
+                    if self.by_rule and isinstance(step, End):
+                        step = replace(step, rule=step.reason)  # noqa: PLW2901 - the end as it is told
                     add(found, step, part)
             return found
         hook, _, table = stage.partition(" ")
         passing = {form: where for form, where in arrivals.items() if where.satisfiable()}
         for _backend, held in self.view.tables(table):
             passing, aside = self._asked(passing, hook, table)
-            walk = Walk(self.space, self.matcher, self.effects, self.budget, held, Place(hook, table))
+            place = Place(hook, table)
+            walk = Walk(
+                self.space, self.matcher, self.effects, self.budget, held, place, by_rule=self.by_rule
+            )
             walk.base(passing)
             for end, where in walk.ended.items():
                 add(found, end, where)
