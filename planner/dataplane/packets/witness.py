@@ -18,14 +18,25 @@ def witness(space: Space, among: PacketSet, wishes: Sequence[PacketSet] = ()) ->
     return space.pick(among)
 
 
-def boxes(space: Space, among: PacketSet, limit: int, parts: Sequence[Part] = ()) -> Iterator[Box]:
-    """Boxes that together are the set, at most `limit` of them: large ones first, and they may overlap."""
+def boxes(
+    space: Space,
+    among: PacketSet,
+    limit: int,
+    parts: Sequence[Part] = (),
+    *,
+    around: dict[Part, int] | None = None,
+) -> Iterator[Box]:
+    """Boxes that together are the set, at most `limit` of them: large ones first, and they may overlap.
+
+    Where a member is given, the first box is one around it.
+    """
     shown = space.only(among, *parts) if parts else space.possible(among)
     rest = shown
     for _ in range(limit):
         if not rest.satisfiable():
             return
-        box = _widest(space, shown, space.pick(rest), parts or tuple(space.variables))
+        box = _widest(space, shown, around or space.pick(rest), parts or tuple(space.variables))
+        around = None
         yield box
         rest = rest & ~members(space, box)
 

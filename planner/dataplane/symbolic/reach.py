@@ -153,7 +153,7 @@ def _group(reached: Reached, end: End, where: PacketSet, telling: Telling) -> Pa
     one = witness(space, certain if certain.satisfiable() else where, telling.wishes)
     because = [end.doubt] if end.doubt else []
     because += [oracle.text for oracle in open_questions]
-    shown = list(boxes(space, where, SHOWN + 1, BOX_PARTS))
+    shown = list(boxes(space, where, SHOWN + 1, BOX_PARTS, around=one))
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
     cells = [cell.part for cell in telling.partition.cells if (cell.packets & where).satisfiable()]
     return PacketGroup(
