@@ -15,6 +15,9 @@ PacketSet = BCDDFunction
 NODES = 1 << 26
 """Address space only: memory is touched as it is needed."""
 CACHE = 1 << 20
+MANY = 4_000_000
+"""Nodes in memory after which those that nobody holds are freed."""
+CHUNK = 0xFFFF
 SOME = 64
 """So many variables for oracles are added at once."""
 
@@ -55,6 +58,11 @@ class Space:
 
     def bits(self, part: Part, value: int, mask: int) -> PacketSet:
         """Packets with `part & mask == value`."""
+        if mask & CHUNK and mask > CHUNK:
+            # Halves are shared by many values, so these are kept and the library joins them.
+            return self.bits(part, value & ~CHUNK, mask & ~CHUNK) & self.bits(
+                part, value & CHUNK, mask & CHUNK
+            )
         key = (part, value, mask)
         found = self._cubes.get(key)
         if found is None:
@@ -145,8 +153,18 @@ class Space:
             self._asked = len(self._oracles), cube
         return self._asked[1]
 
-    def oracles_of(self, among: PacketSet) -> "list[Oracle]":
-        """The questions that membership depends on, in the order in which they were asked."""
+    @property
+    def unknowns(self) -> "list[Oracle]":
+        """Every question so far whose answer is not drawn but not known."""
+        return [oracle for oracle in self._oracles.values() if oracle.chance is None]
+
+    @property
+    def draws(self) -> "list[Oracle]":
+        """Every draw so far."""
+        return [oracle for oracle in self._oracles.values() if oracle.chance is not None]
+
+    def oracles_of(self, among: PacketSet, *, most: int | None = None) -> "list[Oracle]":
+        """The questions that membership depends on, in the order in which they were asked; of a large set perhaps not all."""
         by_variable = {oracle.variable: oracle for oracle in self._oracles.values()}
         seen: set[PacketSet] = set()
         found: set[int] = set()
@@ -156,6 +174,8 @@ class Space:
             variable = here.node_var()
             if variable is None or here in seen or ~here in seen:
                 continue
+            if most is not None and len(seen) > most:
+                break
             seen.add(here)
             if variable >= self.size:
                 found.add(variable)
@@ -221,6 +241,11 @@ class Space:
     def collect(self) -> None:
         """Free what is no longer held. The library does not do it by itself when it is full."""
         self._manager.gc()
+
+    def tidy(self) -> None:
+        """Free it when it has become much."""
+        if self.held > MANY:
+            self.collect()
 
     @property
     def held(self) -> int:

@@ -3,7 +3,7 @@
 import re
 from ipaddress import IPv6Address
 
-from planner.dataplane.symbolic.chains import packed
+from planner.dataplane.symbolic.shapes import packed
 from planner.models.ruleset import Table
 from planner.netfilter.effect import (
     Accept,

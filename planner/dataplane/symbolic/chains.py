@@ -1,6 +1,7 @@
 """A table's rules as packets walk them: all packets of all forms together, rule after rule."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -8,15 +9,19 @@ from ipaddress import IPv6Address
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import BudgetExceededError, PacketSet, Space
+from planner.dataplane.symbolic.dispatch import Block, Dispatch, Family, as_entered
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
+from planner.dataplane.symbolic.shapes import Shape, packed
 from planner.models.flow import Disposition
 from planner.models.ruleset import Table
+from planner.netfilter.condition import Condition
 from planner.netfilter.effect import (
     Accept,
     Dnat,
     Drop,
+    Effect,
     Goto,
     Jump,
     Masquerade,
@@ -28,7 +33,7 @@ from planner.netfilter.effect import (
     Return,
     Snat,
 )
-from planner.netfilter.lower import Lowered, lower_text
+from planner.netfilter.lower import lower_text
 
 LARGE = 16
 """A chain with more rules is indexed by destination."""
@@ -125,11 +130,6 @@ class Index:
                 found.update(self._both[port][address])
 
 
-def packed(address: str) -> int:
-    """Faster than the general reader of addresses, and there may be a hundred thousand."""
-    return int.from_bytes(bytes(map(int, address.split("."))))
-
-
 @lru_cache(maxsize=65536)
 def chain_of(rules: tuple[str, ...]) -> Chain:
     """Both sides share what they have in common."""
@@ -151,6 +151,17 @@ class Budget:
 
 
 @dataclass(slots=True)
+class Here:
+    """Where in a table packets are."""
+
+    name: str
+    path: tuple[tuple[str, str, int], ...]
+    depth: int
+    returned: Arrivals
+    """Packets that go back to the caller."""
+
+
+@dataclass(slots=True)
 class Walk:
     """One pass of packets through one base chain."""
 
@@ -160,6 +171,8 @@ class Walk:
     budget: Budget
     table: Table
     place: Place
+    dispatch: Dispatch | None = None
+    """For packets that both sides treat alike."""
     accepted: Arrivals = field(default_factory=dict)
     ended: dict[End, PacketSet] = field(default_factory=dict)
     by_rule: bool = False
@@ -191,37 +204,119 @@ class Walk:
                 self._end(lost(form, f"chain {name} of table {self.table.name} is not there"), where)
             return returned
         chain = chain_of(self.table.chains[name])
-        for at in chain.candidates(self.space, arrivals):
+        here = Here(name, path, depth, returned)
+        positions = chain.candidates(self.space, arrivals)
+        blocks: list[Block] = []
+        if self.dispatch is not None and len(positions) >= self.dispatch.least:
+            blocks = self.dispatch.blocks(self.table, chain.rules)
+        for block in blocks:
+            before = bisect_left(positions, block.start)
+            arrivals = self._each(chain, positions[:before], arrivals, here)
+            within = bisect_left(positions, block.end)
+            arrivals = self._block(chain, block, positions[before:within], arrivals, here)
+            positions = positions[within:]
+        join(returned, self._each(chain, positions, arrivals, here).items())
+        return returned
+
+    def _each(self, chain: Chain, positions: Sequence[int], arrivals: Arrivals, here: "Here") -> Arrivals:
+        """Packets past some rules of a chain, one after the other."""
+        for at in positions:
             if not arrivals:
                 break
             text = chain.rules[at]
             rule = lower_text(text, self.space.family)
-            here = (*path, (name, text, chain.occurrence(at)))
-            place = Place(self.place.hook, self.place.table, here)
-            hits: Arrivals = {}
-            self.budget.spend(len(arrivals))
-            for form, where in arrivals.items():
-                hit = self.matcher.hit(where, form, rule.conditions, place)
-                if hit.satisfiable():
-                    hits[form] = hit
+            path = (*here.path, (here.name, text, chain.occurrence(at)))
+            place = Place(self.place.hook, self.place.table, path)
+            hits, arrivals = self._met(rule.conditions, arrivals, place)
+            if hits:
+                self._act(rule.effect, hits, place, here.returned, arrivals, here.depth)
+        return arrivals
+
+    def _met(
+        self, conditions: tuple[Condition, ...], arrivals: Arrivals, place: Place
+    ) -> tuple[Arrivals, Arrivals]:
+        """Packets that meet the conditions, and the others."""
+        self.budget.spend(len(arrivals))
+        hits: Arrivals = {}
+        for form, where in arrivals.items():
+            hit = self.matcher.hit(where, form, conditions, place)
+            if hit.satisfiable():
+                hits[form] = hit
+        return hits, _without(arrivals, hits) if hits else arrivals
+
+    def _block(
+        self, chain: Chain, block: Block, positions: Sequence[int], arrivals: Arrivals, here: "Here"
+    ) -> Arrivals:
+        """Packets past rules of which none can meet two."""
+        plain = {form: where for form, where in arrivals.items() if as_entered(form)}
+        others = {form: where for form, where in arrivals.items() if form not in plain}
+        onward = self._each(chain, positions, others, here)
+        alone = [at for at in positions if at in block.alone]
+        for family in block.families:
+            hits = {form: where for form, where in plain.items() if (where & family.whole).satisfiable()}
+            if hits:
+                self._confined(family, hits, here, onward)
+                plain = _without(plain, dict.fromkeys(hits, family.whole))
+                self.space.tidy()
+        join(onward, self._each(chain, alone, plain, here).items())
+        return onward
+
+    def _confined(self, family: Family, arrivals: Arrivals, here: "Here", onward: Arrivals) -> None:
+        """Packets through the chains of a family: those of no chain come along, as that is cheaper, and are left out at the end."""
+        within = replace(self, accepted={}, ended={})
+        inner = Here(here.name, here.path, here.depth, {})
+        past = within._shaped(family, family.shape, 0, arrivals, inner, self.accepted)  # noqa: SLF001 - of the same class
+        for into, held in ((onward, past), (here.returned, inner.returned), (self.accepted, within.accepted)):
+            join(into, ((form, where & family.whole) for form, where in held.items()))
+        for end, where in within.ended.items():
+            self._end(end, where & family.whole)
+
+    def _shaped(
+        self, family: Family, shape: Shape, offset: int, arrivals: Arrivals, here: "Here", led: Arrivals
+    ) -> Arrivals:
+        """Packets past the rules of all chains of one shape; those that get a new destination are added to `led`."""
+        for number, rule in enumerate(shape.rules):
+            if not arrivals:
+                break
+            path = (*here.path, (here.name, rule.text, number))
+            place = Place(self.place.hook, self.place.table, path)
+            hits, missed = self._met(rule.conditions, arrivals, place)
+            for asked, at in rule.asked:
+                hits = {form: family.meeting(where, asked, at + offset) for form, where in hits.items()}
+            hits = {form: where for form, where in hits.items() if where.satisfiable()}
             if not hits:
                 continue
-            rest: Arrivals = {}
-            for form, where in arrivals.items():
-                missed = where & ~hits[form] if form in hits else where
-                if missed.satisfiable():
-                    rest[form] = missed
-            arrivals = rest
-            self._act(rule, hits, place, returned, arrivals, depth)
-        join(returned, arrivals.items())
-        return returned
+            arrivals = missed if not rule.asked else _without(arrivals, hits)
+            if rule.endpoint is not None:
+                self._lead(family, rule.endpoint + offset, hits, led)
+            elif rule.called is not None:
+                below = Here(rule.text, path, here.depth + 1, {})
+                left = self._shaped(family, rule.called, offset + rule.offset, hits, below, led)
+                join(below.returned, left.items())
+                back = here.returned if isinstance(rule.effect, Goto) else arrivals
+                join(back, below.returned.items())
+            else:
+                self._act(rule.effect, hits, place, here.returned, arrivals, here.depth)
+        return arrivals
+
+    def _lead(self, family: Family, at: int, hits: Arrivals, into: Arrivals) -> None:
+        """Packets to new destinations."""
+        if self.dispatch is None:  # pragma: no cover
+            raise RuntimeError("a family without a dispatch")
+        for (address, port), those in family.targets(at, self.dispatch.constants):
+            for form, where in hits.items():
+                moved = replace(
+                    form, bound=True, translated=True, destination=address,
+                    destination_port=form.destination_port if port is None else port,
+                )  # fmt: skip
+                join(into, ((moved, where & those),))
 
     def _act(
-        self, rule: Lowered, hits: Arrivals, place: Place, returned: Arrivals, onward: Arrivals, depth: int
+        self, effect: Effect, hits: Arrivals, place: Place, returned: Arrivals, onward: Arrivals, depth: int
     ) -> None:
         """What the target does to the packets that met the rule."""
         text = place.path[-1][1]
-        match rule.effect:
+        match effect:
             case Accept():
                 join(self.accepted, hits.items())
             case Drop():
@@ -239,14 +334,14 @@ class Walk:
                 join(onward, self._push(target, hits, place.path, depth + 1).items())
             case Goto(chain=target):
                 join(returned, self._push(target, hits, place.path, depth + 1).items())
-            case Dnat() | Snat() | Masquerade() | Redirect() | Netmap() as effect:
+            case Dnat() | Snat() | Masquerade() | Redirect() | Netmap():
                 for form, where in hits.items():
                     for part, step in self.effects.translate(effect, where, form, place, text):
                         if isinstance(step, End):
                             self._end(step, part)
                         else:
                             join(self.accepted, ((step, part),))
-            case effect:
+            case _:
                 for form, where in hits.items():
                     for part, changed in self.effects.change(effect, where, form):
                         join(onward, ((changed, part),))
@@ -262,6 +357,16 @@ def join(into: Arrivals, more: Iterable[tuple[Form, PacketSet]]) -> None:
     for form, where in more:
         if where.satisfiable():
             into[form] = into[form] | where if form in into else where
+
+
+def _without(arrivals: Arrivals, hits: Arrivals) -> Arrivals:
+    """What is left."""
+    rest: Arrivals = {}
+    for form, where in arrivals.items():
+        missed = where & ~hits[form] if form in hits else where
+        if missed.satisfiable():
+            rest[form] = missed
+    return rest
 
 
 def _join_end(into: dict[End, PacketSet], end: End, where: PacketSet) -> None:

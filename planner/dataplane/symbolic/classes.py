@@ -1,6 +1,6 @@
 """From pairs of ends to classes of packets that people can read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from planner.dataplane.packet import number, show
@@ -19,7 +19,11 @@ SHOWN = 6
 """Boxes of a class."""
 ASKED = 12
 """Open questions named for a class."""
+SOUGHT = 20_000
+"""Nodes of a set that are looked through for them."""
 Group = tuple[object, ...]
+Exact = Callable[[PacketSet], list[tuple[End, End, PacketSet]]]
+"""How some packets end on both sides where they are treated differently, each destination told apart."""
 
 
 def differing(space: Space, before: End, after: End, where: PacketSet) -> PacketSet:
@@ -76,23 +80,27 @@ def classes_of(
     wishes: Sequence[PacketSet],
     open_ends: "OpenEnds",
     partition: Partition | None = None,
+    exact: Exact | None = None,
 ) -> tuple[list[PacketClass], PacketSet]:
     """The classes of one entry, the largest first, and every packet that passed for certain and does no more."""
     groups: dict[Group, Members] = {}
     lost: list[PacketSet] = []
+    alike: dict[Group, tuple[End, End, list[PacketSet]]] = {}
     for (before, after), where in ends.items():
         apart = where if before == after and open_ends(before) else differing(space, before, after, where)
         if apart.satisfiable():
-            refused = before.disposition in REFUSALS and after.disposition in REFUSALS
-            for cell, part in (
-                [(None, apart)] if partition is None else partition.split(apart, refused=refused)
-            ):
-                key = (_group(before, after), None) if cell is None else _told(before, after, cell)
-                groups.setdefault(key, Members(cell)).add(before, after, part)
-                if _lost(before, after, cell):
-                    lost.append(part)
+            told = (_group(before, after), before.reason, after.reason)
+            alike.setdefault(told, (before, after, []))[2].append(apart)
+    for before, after, sets in alike.values():
+        apart = space.union(sets)
+        refused = before.disposition in REFUSALS and after.disposition in REFUSALS
+        for cell, part in [(None, apart)] if partition is None else partition.split(apart, refused=refused):
+            key = (_group(before, after), None) if cell is None else _told(before, after, cell)
+            groups.setdefault(key, Members(cell)).add(before, after, part)
+            if _lost(before, after, cell):
+                lost.append(part)
     near = None if partition is None else partition.near
-    found = [_class(space, members, names, wishes, near) for members in groups.values()]
+    found = [_class(space, members, names, wishes, near, exact) for members in groups.values()]
     return sorted(found, key=lambda one: (-one.share, str(one.before), str(one.after), str(one.witness))), (
         space.union(lost)
     )
@@ -151,10 +159,11 @@ def _class(
     names: Sequence[str],
     wishes: Sequence[PacketSet],
     near: PacketSet | None,
+    exact: Exact | None,
 ) -> PacketClass:
     every = space.union([where for _, _, where in members.pairs])
-    asked = space.oracles_of(every)
-    unknown = [oracle for oracle in asked if oracle.chance is None]
+    asked = space.oracles_of(every, most=SOUGHT)
+    unknown = space.unknowns
     certain = space.certain(every, unknown)
     lost = [end.doubt for pair in members.pairs for end in pair[:2] if end.disposition is Disposition.UNKNOWN]
     exactness = Exactness.EXACT
@@ -174,7 +183,15 @@ def _class(
     before, after, _ = next(
         (pair for pair in members.pairs if (pair[2] & among & header).satisfiable()), members.pairs[0]
     )
-    because = list(dict.fromkeys([*lost, *(oracle.text for oracle in unknown)]))
+    drawn = [oracle for oracle in asked if oracle.chance is not None]
+    for mine, theirs, apart in () if exact is None else exact(header):
+        # Destinations that nothing tells apart were taken as one, and so were rules of one form.
+        if _group(mine, theirs) == _group(before, after):
+            before, after = mine, theirs
+            own = [oracle for oracle in space.oracles_of(apart) if oracle.chance is not None]
+            drawn = own or drawn
+            break
+    because = list(dict.fromkeys([*lost, *(oracle.text for oracle in asked if oracle.chance is None)]))
     if exactness is Exactness.EXACT:
         because = []
     shown = list(boxes(space, every, SHOWN + 1, BOX_PARTS))
@@ -184,7 +201,7 @@ def _class(
         before=ending(before, space.family), after=ending(after, space.family),
         witness=flow_of(space, one, names), exactness=exactness,
         because=tuple(because[:ASKED]),
-        chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],
+        chances=tuple(dict.fromkeys(oracle.text for oracle in drawn))[:ASKED],
         packets=tuple(texts), share=space.share(every), from_outside=far.satisfiable(),
         only_outside=near is not None and far == among,
         traffic=part_of.traffic if part_of else None, part=part_of.name if part_of else "",

@@ -1,13 +1,17 @@
 """The packets that two states of a node treat differently."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property, partial
 
 from planner.dataplane.packets.layout import FAMILIES, STATES, WIDTHS, Part
 from planner.dataplane.packets.space import BudgetExceededError, OutOfNodes, PacketSet, Space
 from planner.dataplane.symbolic.calls import Calls
 from planner.dataplane.symbolic.chains import Budget
 from planner.dataplane.symbolic.changed import Changed, changes
-from planner.dataplane.symbolic.classes import OpenEnds, classes_of
+from planner.dataplane.symbolic.classes import OpenEnds, classes_of, differing
+from planner.dataplane.symbolic.constants import Constants
+from planner.dataplane.symbolic.dispatch import Dispatch
+from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.lockstep import Ends, run
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.region import Region
@@ -114,11 +118,33 @@ class Analysis:
             across.append(here & view.by_port(ports, Part.OUT_PORT) & ~space.union(same))
         return space.union(came), space.union(across)
 
-    def ends(self, order: tuple[str, ...], where: PacketSet, *, whole: bool = True) -> Ends:
-        """Every packet of a set with both its ends; unless all are asked for, those that end alike may be left out."""
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        """What packets that are treated alike are taken together by."""
+        return Dispatch(self.space, Constants(self.views))
+
+    def ends(
+        self, order: tuple[str, ...], where: PacketSet, *, whole: bool = True, together: bool = False
+    ) -> Ends:
+        """Every packet of a set with both its ends; unless all are asked for, those that end alike may be left out.
+
+        `together`: destinations that nothing tells apart are one, so that an end names one of several.
+        """
         return run(
-            self.space, self.sides, order, where, changed=self.changed.stages, touched=self._region.touched, whole=whole
+            self.space, self.sides, order, where, changed=self.changed.stages, touched=self._region.touched,
+            dispatch=self.dispatch if together else None, whole=whole,
         )  # fmt: skip
+
+    def apart(
+        self, order: tuple[str, ...], open_ends: OpenEnds, where: PacketSet
+    ) -> list[tuple[End, End, PacketSet]]:
+        """Those packets of a small set that are treated differently, with their ends as they are."""
+        ends = self.ends(order, where, whole=False)
+        parts = [
+            (one, other, part if one == other and open_ends(one) else differing(self.space, one, other, part))
+            for (one, other), part in ends.items()
+        ]
+        return [one for one in parts if one[2].satisfiable()]
 
     def passed(self, where: PacketSet) -> PacketSet:
         """Those of the packets that passed before, for some draw."""
@@ -126,7 +152,7 @@ class Analysis:
             part
             for order, entry in self.entries()
             if (here := where & entry).satisfiable()
-            for (before, _), part in self.ends(order, here).items()
+            for (before, _), part in self.ends(order, here, together=True).items()
             if before.disposition in PASSES
         ]
         return self.space.possible(self.space.union(found))
@@ -236,11 +262,12 @@ def _compare(
         for order, entry in analysis.entries():
             where = entry & region
             if where.satisfiable():
-                ends = analysis.ends(order, where, whole=False)
+                ends = analysis.ends(order, where, whole=False, together=True)
                 still_open = OpenEnds(order, analysis.changed.stages)
                 classes, gone = classes_of(
-                    analysis.space, ends, analysis.names, wishes, still_open, partition
-                )
+                    analysis.space, ends, analysis.names, wishes, still_open, partition,
+                    partial(analysis.apart, order, still_open),
+                )  # fmt: skip
                 found += classes
                 lost = lost | gone
         losses = partition.losses(lost, analysis.passed) if partition is not None else ()

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.chains import Arrivals
+from planner.dataplane.symbolic.dispatch import Dispatch
 from planner.dataplane.symbolic.form import End, Form
 from planner.dataplane.symbolic.side import LATER, Side, Step
 
@@ -13,8 +14,7 @@ Ends = dict[tuple[End, End], PacketSet]
 Touched = Callable[[str], PacketSet]
 """For a stage: packets, as they entered, that something changed in it can meet."""
 Key = TypeVar("Key")
-MANY = 4_000_000
-"""Nodes in memory after which those that nobody holds are freed."""
+TRANSLATING = frozenset({"prerouting nat", "output nat"})
 
 
 def run(
@@ -25,6 +25,7 @@ def run(
     *,
     changed: Collection[str],
     touched: Touched | None = None,
+    dispatch: Dispatch | None = None,
     whole: bool = True,
 ) -> Ends:
     """Every packet of a set with its end before and after; unless all are asked for, those that end alike may be left out."""
@@ -33,8 +34,7 @@ def run(
     pairs: dict[Pair, PacketSet] = {(form, form): start}
     differing = {stage for stage in order if stage in changed}
     for stage in order:
-        if space.held > MANY:
-            space.collect()
+        space.tidy()
         joint: Arrivals = {}
         left: dict[Pair, PacketSet] = {}
         apart: list[tuple[Pair, PacketSet]] = []
@@ -53,8 +53,12 @@ def run(
             else:
                 left[before, after] = where
         if joint:
-            for step, where in sides[0].step(stage, joint).items():
-                _add(left, (step, step), where)
+            for step, where in sides[0].step(stage, joint, dispatch=dispatch).items():
+                if dispatch is None or stage not in TRANSLATING:
+                    _add(left, (step, step), where)
+                    continue
+                for like, part in dispatch.joined(step, where):
+                    _add(left, (like, like), part)
         for (before, after), where in apart:
             for one, part in _step(sides[0], before, stage, where):
                 for other, both in _step(sides[1], after, stage, part):

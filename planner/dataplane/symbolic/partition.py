@@ -120,8 +120,7 @@ class Partition:
         space = self.space
         met = gone & usual
         whole = space.share(usual)
-        drawn = [oracle for oracle in space.oracles_of(met) if oracle.chance is not None]
-        certain = space.certain(met, drawn) if drawn else met
+        certain = space.certain(met, space.draws)
         return round(space.share(certain) / whole, 4), round(space.share(met) / whole, 4)
 
     def _usual(self, cell: Cell) -> list[PacketSet]:

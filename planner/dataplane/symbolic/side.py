@@ -10,6 +10,8 @@ from planner.dataplane.symbolic.arrival import Arrival, icmp_errors, legs_of, to
 from planner.dataplane.symbolic.arrival6 import Arrival6
 from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.chains import Arrivals, Budget, Walk
+from planner.dataplane.symbolic.constants import NODE_PORTS
+from planner.dataplane.symbolic.dispatch import Dispatch
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
@@ -45,8 +47,6 @@ FOLLOWS = {
     "forward security": "postrouting mangle", "output mangle": "output nat", "output nat": "output filter",
 }  # fmt: skip
 Step = Form | End
-NODE_PORTS = 30000, 32767
-"""Of Services, where nobody says otherwise (kube-apiserver, --service-node-port-range)."""
 
 
 def _later() -> dict[str, frozenset[str]]:
@@ -92,8 +92,10 @@ class Side:
         self.first = first & ~icmp_errors(space)
         self.loopback_leaves: dict[str, PacketSet] = {}
 
-    def step(self, stage: str, arrivals: Arrivals) -> dict[Step, PacketSet]:
-        """Packets through one stage."""
+    def step(
+        self, stage: str, arrivals: Arrivals, *, dispatch: Dispatch | None = None
+    ) -> dict[Step, PacketSet]:
+        """Packets through one stage; with a dispatch when the other side treats them alike."""
         found: dict[Step, PacketSet] = {}
         decide = self._decision(stage)
         if decide is not None:
@@ -108,9 +110,15 @@ class Side:
         passing = {form: where for form, where in arrivals.items() if where.satisfiable()}
         for _backend, held in self.view.tables(table):
             passing, aside = self._asked(passing, hook, table)
-            place = Place(hook, table)
             walk = Walk(
-                self.space, self.matcher, self.effects, self.budget, held, place, by_rule=self.by_rule
+                self.space,
+                self.matcher,
+                self.effects,
+                self.budget,
+                held,
+                Place(hook, table),
+                dispatch,
+                by_rule=self.by_rule,
             )
             walk.base(passing)
             for end, where in walk.ended.items():

@@ -1,0 +1,197 @@
+"""Rules that send packets to one of thousands of chains of the same shape: walked once for all of them.
+
+For packets that both sides treat alike. Which chain of a family a packet comes to is told by its header, and what is drawn
+there is one question for the whole family: no packet comes to two chains of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.constants import Constants
+from planner.dataplane.symbolic.edits import Key, key_of
+from planner.dataplane.symbolic.form import End, Form
+from planner.dataplane.symbolic.shapes import Constant, Endpoint, Instance, Shape, Shapes
+from planner.models.ruleset import Table
+from planner.netfilter.condition import Field
+
+PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+LEAST = 256
+"""Rules of a chain that packets may meet, before they are looked at by families."""
+FEWEST = 8
+"""Rules of a block."""
+PARTS = {
+    Field.SOURCE: Part.SOURCE,
+    Field.DESTINATION: Part.DESTINATION,
+    Field.DESTINATION_PORT: Part.DESTINATION_PORT,
+}
+
+
+@dataclass(slots=True, eq=False)
+class Family:
+    """Rules of one block that are alike, with the chains that they call."""
+
+    space: Space
+    shape: Shape
+    truths: tuple[bool | None, ...]
+    """For each question about a destination or a port whether the key answers it; None: it does not."""
+    keys: list[PacketSet] = field(default_factory=list)
+    """For each rule the packets that it is for."""
+    constants: list[tuple[Constant, ...]] = field(default_factory=list)
+    _whole: PacketSet | None = None
+    _meeting: dict[tuple[Field, int], PacketSet] = field(default_factory=dict)
+    _targets: dict[int, list[tuple[Endpoint, PacketSet]]] = field(default_factory=dict)
+
+    @property
+    def whole(self) -> PacketSet:
+        """The packets of all its rules."""
+        if self._whole is None:
+            self._whole = self.space.union(self.keys)
+        return self._whole
+
+    def meeting(self, where: PacketSet, asked: Field, at: int) -> PacketSet:
+        """Those packets of a set that have the constant of their own chain in a field."""
+        question = (asked, at)
+        truth = next(
+            (held for one, held in zip(self.shape.asked, self.truths, strict=True) if one == question), None
+        )
+        if truth is not None:
+            return where if truth else self.space.none
+        known = self._meeting.get(question)
+        if known is None:
+            space, part = self.space, PARTS[asked]
+            values = sorted({one[at] for one in self.constants if isinstance(one[at], int)})
+            having = set(space.members(where, part, values))  # type: ignore[arg-type]
+            sets = [
+                key & space.equals(part, value)
+                for key, one in zip(self.keys, self.constants, strict=True)
+                if isinstance(value := one[at], int) and value in having
+            ]
+            known = space.union(sets)
+            if len(having) == len(values):
+                self._meeting[question] = known
+        return where & known
+
+    def targets(self, at: int, constants: Constants) -> list[tuple[Endpoint, PacketSet]]:
+        """Destinations, each standing for those that it is like, with the packets that are led there."""
+        known = self._targets.get(at)
+        if known is None:
+            groups: dict[Endpoint, list[PacketSet]] = {}
+            for key, one in zip(self.keys, self.constants, strict=True):
+                endpoint = one[at]
+                if isinstance(endpoint, tuple):
+                    address, port = endpoint
+                    like = constants.address(address), None if port is None else constants.port(port)
+                    groups.setdefault(like, []).append(key)
+            known = self._targets[at] = [(like, self.space.union(keys)) for like, keys in groups.items()]
+        return known
+
+
+@dataclass(slots=True)
+class Block:
+    """Rules that follow each other and of which no packet can meet two."""
+
+    start: int
+    end: int
+    families: list[Family]
+    alone: frozenset[int]
+    """Positions of those that belong to no family."""
+
+
+class Dispatch:
+    """The families of one side's tables."""
+
+    def __init__(
+        self, space: Space, constants: Constants, *, least: int = LEAST, fewest: int = FEWEST
+    ) -> None:
+        self.least = least
+        self.fewest = fewest
+        self.space = space
+        self.constants = constants
+        self._shapes: dict[int, tuple[Table, Shapes]] = {}
+        self._blocks: dict[tuple[int, int], tuple[Sequence[str], list[Block]]] = {}
+
+    def blocks(self, table: Table, rules: tuple[str, ...]) -> list[Block]:
+        """The blocks of a chain, in order."""
+        known = self._blocks.get((id(table), id(rules)))
+        if known is None:
+            known = self._blocks[id(table), id(rules)] = rules, self._split(table, rules)
+        return known[1]
+
+    def joined(self, step: Form | End, where: PacketSet) -> list[tuple[Form | End, PacketSet]]:
+        """What a translated packet may just as well be taken for on the rest of its way."""
+        if not isinstance(step, Form) or step.destination is None:
+            return [(step, where)]
+        address = self.constants.address(step.destination)
+        port = None if step.destination_port is None else self.constants.port(step.destination_port)
+        # The packet that asked for what stands for another destination is told apart from it.
+        asked = (
+            self.space.equals(Part.DESTINATION, address) if address != step.destination else self.space.none
+        )
+        like = replace(step, destination=address, destination_port=port)
+        return [(like, where & ~asked), (step, where & asked)]
+
+    def _split(self, table: Table, rules: tuple[str, ...]) -> list[Block]:
+        found: list[Block] = []
+        held: dict[Key, int] = {}
+        start = 0
+        for at, text in enumerate((*rules, "")):
+            key = key_of(text)
+            first = next(iter(held), None)
+            if key is None or key in held or (first is not None and (first[0] is None) != (key[0] is None)):
+                if len(held) >= self.fewest:
+                    found.append(self._block(table, rules, start, held))
+                held = {}
+            if key is not None:
+                if not held:
+                    start = at
+                held[key] = at
+        return found
+
+    def _block(self, table: Table, rules: tuple[str, ...], start: int, held: dict[Key, int]) -> Block:
+        shapes = self._shapes.setdefault(id(table), (table, Shapes(table, self.space.family)))[1]
+        families: dict[tuple[Shape, tuple[bool | None, ...]], Family] = {}
+        alone: set[int] = set()
+        # Neighbours are joined first: sorted ones have most in common.
+        sorted_keys = sorted(held, key=lambda key: (shapes.number(key[0]) if key[0] else 0, key))
+        for key in sorted_keys:
+            instance = shapes.rule(rules[held[key]])
+            address = shapes.number(key[0]) if key[0] else None
+            if instance is None or self._same(instance, address, int(key[2])):
+                alone.add(held[key])
+                continue
+            truths = tuple(
+                None if asked is Field.SOURCE or (asked is Field.DESTINATION and address is None)
+                else instance.constants[at] == (address if asked is Field.DESTINATION else int(key[2]))
+                for asked, at in instance.shape.asked
+            )  # fmt: skip
+            family = families.get((instance.shape, truths))
+            if family is None:
+                family = families[instance.shape, truths] = Family(self.space, instance.shape, truths)
+            family.keys.append(self._packets(address, PROTOCOLS[key[1]], int(key[2])))
+            family.constants.append(instance.constants)
+        shapes.forget()
+        return Block(start, start + len(held), list(families.values()), frozenset(alone))
+
+    def _packets(self, address: int | None, protocol: int, port: int) -> PacketSet:
+        space = self.space
+        found = space.equals(Part.DESTINATION_PORT, port)
+        if address is not None:
+            found = space.equals(Part.DESTINATION, address) & found
+        return space.equals(Part.PROTOCOL, protocol) & found
+
+    def _same(self, instance: Instance, address: int | None, port: int) -> bool:
+        """Whether some packet may be led to where it goes already, or to what stands for another destination."""
+        for at in instance.shape.endpoints:
+            endpoint = instance.constants[at]
+            if isinstance(endpoint, tuple):
+                like = {endpoint[0], self.constants.address(endpoint[0])}
+                if address in like or (address is None and endpoint[1] in {None, port}):
+                    return True
+        return False
+
+
+def as_entered(form: Form) -> bool:
+    """Whether the key of a family still tells where a packet goes."""
+    return form.destination is None and form.destination_port is None
