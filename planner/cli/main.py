@@ -14,6 +14,7 @@ from planner.cli import (
     explain,
     plan,
     probes,
+    reach,
     rehearse,
     report,
     risks,
@@ -48,6 +49,7 @@ app.command("plan")(plan.plan)
 app.command("rehearse")(rehearse.rehearse)
 app.command("compare")(compare.compare)
 app.command("trace")(trace.trace)
+app.command("reach")(reach.reach)
 app.command("verify")(verify.verify)
 app.command("probes")(probes.probes)
 app.command("diff")(diff.diff)

@@ -27,6 +27,8 @@ SCOPE = (
 )
 ODD = "odd"
 """The part of a node's traffic that nobody sends."""
+ANYWHERE = frozenset({Disposition.EXPIRED, Disposition.TOO_BIG})
+"""What may befall every packet on every node."""
 
 
 class Reached:
@@ -123,7 +125,7 @@ class Telling:
 def _groups(
     reached: Reached, where: PacketSet, parts: Sequence[TrafficPart], hints: Sequence[Hint]
 ) -> Iterator[PacketGroup]:
-    """Those that arrive somewhere first, then those that people have seen, then the largest."""
+    """Those that arrive somewhere first; of these and of the others those that the node really has, then the largest."""
     space = reached.space
     partition = Partition(space, reached.analysis.names, parts)
     plain = reached.plain()
@@ -136,7 +138,13 @@ def _groups(
 
 def _rank(one: PacketGroup) -> tuple[object, ...]:
     disposition = one.ending.disposition
-    order = 0 if disposition in PASSES else 1 if disposition is Disposition.UNKNOWN else 2
+    order = (
+        0
+        if disposition in PASSES
+        else 1
+        if disposition is Disposition.UNKNOWN
+        else 2 + (disposition in ANYWHERE)
+    )
     return order, not one.usual, -one.share, str(one.ending), one.ending.reason, str(one.witness)
 
 
@@ -156,6 +164,7 @@ def _group(reached: Reached, end: End, where: PacketSet, telling: Telling) -> Pa
     shown = list(boxes(space, where, SHOWN + 1, BOX_PARTS, around=one))
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
     cells = [cell.part for cell in telling.partition.cells if (cell.packets & where).satisfiable()]
+    cells.sort(key=lambda part: part.name == ODD)
     return PacketGroup(
         ending=ending(replace(end, reason=end.rule or end.reason), space.family),
         witness=flow_of(space, one, names), exactness=exactness,
