@@ -4,7 +4,7 @@ from planner.invariants.check import paths, same_packets
 from planner.invariants.walk import walk
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
-from planner.models.invariant import Holding, Path, Walked
+from planner.models.invariant import Holding, Walked
 from planner.models.node import NodeState
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import ARRIVES, UNDECIDED, NotRehearsed, RealProbe
