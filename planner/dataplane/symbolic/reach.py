@@ -57,6 +57,14 @@ class Reached:
     def ends(self, where: PacketSet) -> dict[End, PacketSet]:
         """Every packet of the set that enters the node, with its end. What is not told of an end does not part packets."""
         found: dict[End, PacketSet] = {}
+        for end, part in self.followed(where).items():
+            key = replace(end, tos=None, hop_limit=None, source_ports=None, at=None)
+            found[key] = found[key] | part if key in found else part
+        return found
+
+    def followed(self, where: PacketSet) -> dict[End, PacketSet]:
+        """Likewise, with all that is known of the ends."""
+        found: dict[End, PacketSet] = {}
         for order, entry in self.analysis.entries():
             here = where & entry
             if not here.satisfiable():
@@ -69,8 +77,7 @@ class Reached:
                 found[end] = found[end] | here if end in found else here
                 continue
             for (end, _), part in ends:
-                key = replace(end, tos=None, hop_limit=None, source_ports=None, at=None)
-                found[key] = found[key] | part if key in found else part
+                found[end] = found[end] | part if end in found else part
         return found
 
     def plain(self) -> PacketSet:

@@ -95,7 +95,7 @@ class Judged:
     def comparisons(self) -> tuple[Comparison, Comparison]:
         """The kernel against what the sets say, before and after."""
         sides = zip(self.answers, (self.place.before, self.place.after), strict=True)
-        before, after = (compare(self.flow, answer, _marked(answer, traces)) for answer, traces in sides)
+        before, after = (compare(self.flow, answer, marked(answer, traces)) for answer, traces in sides)
         return before, after
 
     @property
@@ -128,7 +128,7 @@ class Judged:
         return ""
 
 
-def _marked(answer: Answer, traces: tuple[Trace, ...]) -> list[Trace]:
+def marked(answer: Answer, traces: tuple[Trace, ...]) -> list[Trace]:
     """The sets do not tell the mark of what is delivered: the kernel's is taken."""
     return [
         one.model_copy(update={"after": one.after.model_copy(update={"mark": answer.mark or 0})})

@@ -47,7 +47,7 @@ class Sets:
 
     def place(self, flow: Flow) -> Place | None:
         """Where a packet lies; None for one that the comparison is not about."""
-        one = self._cube(flow)
+        one = cube(self.analysis, flow)
         if one is None:
             return None
         for order, entry in self.entries:
@@ -66,47 +66,48 @@ class Sets:
             pairs = [pair for pair, where in ends.items() if where.satisfiable()]
             asked = self.space.oracles_of(within)
             return Place(
-                before=tuple(_trace(flow, end) for end in dict.fromkeys(a for a, _ in pairs)),
-                after=tuple(_trace(flow, end) for end in dict.fromkeys(b for _, b in pairs)),
+                before=tuple(traced(flow, end) for end in dict.fromkeys(a for a, _ in pairs)),
+                after=tuple(traced(flow, end) for end in dict.fromkeys(b for _, b in pairs)),
                 differs=within.satisfiable(),
                 certain=self.space.certain(within | ~one, asked) == self.space.all,
             )
         return None
 
-    def _cube(self, flow: Flow) -> PacketSet | None:
-        """The set of one packet; None for one with something that the sets do not tell apart."""
-        entry, names = flow.entry, self.analysis.names
-        if flow.mark or entry.link not in names:
-            return None
-        ports = {part: self.space.names[part] for part in (Part.IN_PORT, Part.OUT_PORT)}
-        if entry.bridge_port not in ports[Part.IN_PORT] or entry.out_port not in ports[Part.OUT_PORT]:
-            return None
-        values = {
-            Part.PROTOCOL: flow.protocol,
-            Part.SOURCE: number(flow.source),
-            Part.DESTINATION: number(flow.destination),
-            Part.SOURCE_PORT: flow.source_port,
-            Part.DESTINATION_PORT: flow.destination_port,
-            Part.ICMP_TYPE: flow.icmp_type,
-            Part.ICMP_CODE: flow.icmp_code,
-            Part.TCP_FLAGS: flow.tcp_flags,
-            Part.TOS: flow.tos,
-            Part.HOP_LIMIT: flow.hop_limit,
-            Part.LENGTH: flow.length,
-            Part.STATE: STATES.index(flow.state),
-            Part.IN_LINK: names.index(entry.link),
-            Part.IN_PORT: ports[Part.IN_PORT].index(entry.bridge_port),
-            Part.OUT_PORT: ports[Part.OUT_PORT].index(entry.out_port),
-            Part.USER: entry.user or 0,
-            Part.SOURCE_MAC: int(flow.source_mac.replace(":", "") or "0", 16),
-        }
-        found = self.space.all
-        for part, value in values.items():
-            found = found & self.space.equals(part, value)
-        return found
+
+def cube(analysis: Analysis, flow: Flow) -> PacketSet | None:
+    """The set of one packet; None for one with something that the sets do not tell apart."""
+    space, entry, names = analysis.space, flow.entry, analysis.names
+    if flow.mark or entry.link not in names:
+        return None
+    ports = {part: space.names[part] for part in (Part.IN_PORT, Part.OUT_PORT)}
+    if entry.bridge_port not in ports[Part.IN_PORT] or entry.out_port not in ports[Part.OUT_PORT]:
+        return None
+    values = {
+        Part.PROTOCOL: flow.protocol,
+        Part.SOURCE: number(flow.source),
+        Part.DESTINATION: number(flow.destination),
+        Part.SOURCE_PORT: flow.source_port,
+        Part.DESTINATION_PORT: flow.destination_port,
+        Part.ICMP_TYPE: flow.icmp_type,
+        Part.ICMP_CODE: flow.icmp_code,
+        Part.TCP_FLAGS: flow.tcp_flags,
+        Part.TOS: flow.tos,
+        Part.HOP_LIMIT: flow.hop_limit,
+        Part.LENGTH: flow.length,
+        Part.STATE: STATES.index(flow.state),
+        Part.IN_LINK: names.index(entry.link),
+        Part.IN_PORT: ports[Part.IN_PORT].index(entry.bridge_port),
+        Part.OUT_PORT: ports[Part.OUT_PORT].index(entry.out_port),
+        Part.USER: entry.user or 0,
+        Part.SOURCE_MAC: int(flow.source_mac.replace(":", "") or "0", 16),
+    }
+    found = space.all
+    for part, value in values.items():
+        found = found & space.equals(part, value)
+    return found
 
 
-def _trace(flow: Flow, end: End) -> Trace:
+def traced(flow: Flow, end: End) -> Trace:
     """An end as this packet shows it, in the words of a trace."""
     destination = flow.destination if end.destination is None else show(end.destination, flow.family)
     ported = flow.protocol in WITH_PORTS
