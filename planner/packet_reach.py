@@ -21,14 +21,15 @@ def packet_reach(
     within: PacketBox | None = None,
     families: tuple[str, ...] = ("ip", "ip6"),
     seconds: float = SECONDS,
+    most: int | None = None,
 ) -> tuple[Reach, ...]:
-    """One for each family."""
+    """One for each family, with at most so many groups under each heading."""
     topology = derive_topology(state, cluster)
     parts, hints = parts_of(state, topology, cluster), tuple(hints_of(topology))
     return tuple(
         reach(
             state, within=within, family=family, parts=parts, hints=hints,
-            budget=Budget(int(seconds * VISITS_A_SECOND)),
+            budget=Budget(int(seconds * VISITS_A_SECOND)), most=most,
         )
         for family in families
     )  # fmt: skip

@@ -45,7 +45,7 @@ def reach(
     """Tell what becomes of all packets on a node, grouped by how their way ends, each group with one of its packets."""
     from planner.dataplane.box_text import read_box
     from planner.packet_reach import packet_reach
-    from planner.report.reach import describe_reach
+    from planner.report.reach import SHOWN, describe_reach
 
     known = load_state(snapshot)
     where = _node(known, node, snapshot)
@@ -54,12 +54,14 @@ def reach(
         where, pods, sender=sender, receiver=receiver, protocol=protocol, conntrack=state
     )
     with progress("following all packets"):
-        found = packet_reach(where, known.cluster, within=within, families=families)
+        found = packet_reach(
+            where, known.cluster, within=within, families=families, most=None if full or as_json else SHOWN
+        )
     if as_json:
         body = {"node": where.name, "reach": [one.model_dump(mode="json") for one in found]}
         print_data((json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())
     else:
-        print_text(describe_reach(found, node=where.name, width=width(), full=full))
+        print_text(describe_reach(found, node=where.name, width=width()))
 
 
 def _node(snapshot: "Snapshot", name: str, path: Path) -> "NodeState":

@@ -3,31 +3,44 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from planner.models.comparison import PASSES, Exactness
+from planner.models.comparison import Exactness
 from planner.models.flow import Disposition, Flow
-from planner.models.reach import PacketGroup, Reach
+from planner.models.reach import Heading, PacketGroup, Reach
 from planner.report.escape import visible
 from planner.report.words import count
 
 SHOWN = 20
-"""Groups of one heading that are drawn; the rest is counted."""
+"""Groups of one heading that a reader is shown; the rest is counted."""
+HEADINGS = {
+    Heading.ARRIVING: "SENT OR DELIVERED",
+    Heading.ARRIVING_OTHERS: "SENT OR DELIVERED, of which this node is not known to have any",
+    Heading.UNKNOWN: "NOT KNOWN",
+    Heading.REFUSED: "DROPPED OR REFUSED",
+}
+ALONE = {Heading.ARRIVING_OTHERS: HEADINGS[Heading.ARRIVING]}
+"""Where nothing is known of what the node has, nothing is said about it."""
 BOXES = 2
 """More boxes than these are not listed one by one."""
 FAMILIES = {"ip": "IPv4", "ip6": "IPv6"}
 
 
-def describe_reach(found: Sequence[Reach], *, node: str, width: int = 80, full: bool = False) -> str:
+def describe_reach(found: Sequence[Reach], *, node: str, width: int = 80) -> str:
     """For people: for each family one line, then the groups: what arrives, what is not known, what does not."""
     lines: list[str] = []
     for one in found:
         lines += [*([""] if lines else []), f"{visible(node)}, {FAMILIES[one.family]}: {verdict(one)}"]
-        for heading, groups in _headed(one.groups):
-            lines += ["", heading]
-            shown = groups if full else groups[:SHOWN]
-            for group in shown:
-                lines.extend(_group(group, width))
-            if len(groups) > len(shown):
-                lines.append(f"  and {count(len(groups) - len(shown), 'group')} more (--full)")
+        for heading in Heading:
+            if not one.count(heading):
+                continue
+            lines += [
+                "",
+                HEADINGS[heading] if one.count(Heading.ARRIVING) else ALONE.get(heading, HEADINGS[heading]),
+            ]
+            for group in one.groups:
+                if group.heading is heading:
+                    lines.extend(_group(group, width))
+            if one.more.get(heading):
+                lines.append(f"  and {count(one.more[heading], 'group')} more (--full)")
         if one.unknown:
             lines += ["", "Not known, so that packets may fare otherwise"]
             lines.extend(_listed(one.unknown, width))
@@ -44,39 +57,19 @@ def verdict(found: Reach) -> str:
     if not found.groups:
         return "no such packet can enter the node"
     told = [
-        f"{count(len(groups), 'group')} {words}"
-        for words, groups in (
-            ("that arrive", [one for one in found.groups if one.ending.passes]),
-            ("of which it is not known", [one for one in found.groups if _lost(one)]),
-            ("that do not", [one for one in found.groups if not one.ending.passes and not _lost(one)]),
+        f"{count(found.count(*headings), 'group')} {words}"
+        for words, headings in (
+            ("that arrive", (Heading.ARRIVING, Heading.ARRIVING_OTHERS)),
+            ("of which it is not known", (Heading.UNKNOWN,)),
+            ("that do not", (Heading.REFUSED,)),
         )
-        if groups
+        if found.count(*headings)
     ]
     return f"{', '.join(told)}{'; the analysis took more than it may' if found.unfinished else ''}"
 
 
 def _lost(one: PacketGroup) -> bool:
     return one.ending.disposition is Disposition.UNKNOWN
-
-
-def _headed(groups: Sequence[PacketGroup]) -> Iterator[tuple[str, list[PacketGroup]]]:
-    """What arrives by what this node really has, the rest of it, and what does not arrive."""
-    arriving = [one for one in groups if one.ending.disposition in PASSES]
-    usual = [one for one in arriving if one.usual]
-    yield from (
-        (heading, held)
-        for heading, held in (
-            ("SENT OR DELIVERED", usual or arriving),
-            ("SENT OR DELIVERED, of which this node is not known to have any", [
-                one for one in arriving if usual and not one.usual
-            ]),
-            ("NOT KNOWN", [one for one in groups if _lost(one)]),
-            ("DROPPED OR REFUSED", [
-                one for one in groups if one.ending.disposition not in PASSES and not _lost(one)
-            ]),
-        )
-        if held
-    )  # fmt: skip
 
 
 def _group(one: PacketGroup, width: int) -> Iterator[str]:

@@ -15,6 +15,7 @@ from planner.dataplane.symbolic.reach import Reached, reach
 from planner.dataplane.trace import trace
 from planner.models.comparison import PASSES, Exactness
 from planner.models.flow import Disposition, Flow
+from planner.models.reach import Heading
 from planner.models.traffic import PacketBox
 
 DEMO = str(Path(__file__).parents[2] / "docs/demo/node.json.gz")
@@ -159,3 +160,15 @@ def test_what_exceeds_the_budget_is_unknown(visits: int) -> None:
     assert not [
         one for one in found.groups if one.exactness is Exactness.EXACT and "budget" in one.ending.reason
     ]
+
+
+def test_groups_that_are_not_told_are_counted() -> None:
+    """As many as are asked for under each heading, the same ones as of all; no group is lost."""
+    whole, some = reach(node()), reach(node(), most=2)
+
+    assert {} == whole.more
+    assert all(whole.count(heading) == some.count(heading) for heading in Heading)
+    assert [
+        one for heading in Heading for one in [g for g in whole.groups if g.heading is heading][:2]
+    ] == list(some.groups)
+    assert len(whole.groups) > len(some.groups)

@@ -1,6 +1,6 @@
 """What becomes of all packets on one node: one state beside itself, its packets grouped by how their way ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from planner.dataplane.packets.layout import STATES, Part
@@ -13,10 +13,10 @@ from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.scope import beyond
 from planner.dataplane.symbolic.view import net_of
-from planner.models.comparison import PASSES, Exactness
+from planner.models.comparison import Exactness
 from planner.models.flow import Disposition
 from planner.models.node import NodeState
-from planner.models.reach import PacketGroup, Reach
+from planner.models.reach import Heading, PacketGroup, Reach, heading_of
 from planner.models.traffic import PacketBox, TrafficPart
 
 SCOPE = (
@@ -37,6 +37,8 @@ class Reached:
     def __init__(self, state: NodeState, *, family: str = "ip", budget: Budget | None = None) -> None:
         self.analysis = Analysis(state, state, family=family, budget=budget)
         self.space = self.analysis.space
+        self.cut = False
+        """Whether something was not followed to its end, because it took more than it may."""
         for side in self.analysis.sides:
             side.by_rule = True
 
@@ -74,6 +76,7 @@ class Reached:
             except BudgetExceededError as error:
                 text = f"the analysis exceeded its budget: {error}"
                 end = End(Disposition.UNKNOWN, doubt=text, reason=text)
+                self.cut = True
                 found[end] = found[end] | here if end in found else here
                 continue
             for (end, _), part in ends:
@@ -102,20 +105,31 @@ def reach(
     parts: Sequence[TrafficPart] = (),
     hints: Sequence[Hint] = (),
     budget: Budget | None = None,
+    most: int | None = None,
 ) -> Reach:
-    """All packets of one family, or those of a box, by what becomes of them. `parts` are those that groups are told by."""
+    """All packets of one family, or those of a box, by what becomes of them. `parts` are those that groups are told by.
+
+    Under each heading `most` groups are told, the first ones in order, and the others counted.
+    """
     unknown = list(beyond(state, state, family))
     groups: tuple[PacketGroup, ...] = ()
+    more: dict[Heading, int] = {}
     unfinished = False
     try:
         reached = Reached(state, family=family, budget=budget)
-        groups = tuple(_groups(reached, reached.within(within), parts, hints))
-        unfinished = any("exceeded its budget" in one.ending.reason for one in groups)
+        telling = _telling(reached, parts, hints)
+        ranked = _ranked(reached, reached.within(within), telling)
+        shown = {heading: found[:most] for heading, found in ranked.items()}
+        more = {
+            heading: left for heading, found in ranked.items() if (left := len(found) - len(shown[heading]))
+        }
+        groups = tuple(_group(reached, *one, telling) for found in shown.values() for one in found)
+        unfinished = reached.cut
     except (BudgetExceededError, OutOfNodes) as error:
         unknown.append(f"the analysis exceeded its budget: {error}")
         unfinished = True
     return Reach(
-        family=family, within=within, groups=groups, unknown=tuple(unknown), unfinished=unfinished, scope=SCOPE
+        family=family, within=within, groups=groups, more=more, unknown=tuple(unknown), unfinished=unfinished, scope=SCOPE
     )  # fmt: skip
 
 
@@ -129,30 +143,32 @@ class Telling:
     wishes: tuple[PacketSet, ...]
 
 
-def _groups(
-    reached: Reached, where: PacketSet, parts: Sequence[TrafficPart], hints: Sequence[Hint]
-) -> Iterator[PacketGroup]:
-    """Those that arrive somewhere first; of these and of the others those that the node really has, then the largest."""
+def _telling(reached: Reached, parts: Sequence[TrafficPart], hints: Sequence[Hint]) -> Telling:
     space = reached.space
     partition = Partition(space, reached.analysis.names, parts)
     plain = reached.plain()
     used = plain & space.union([cell.used for cell in partition.cells if cell.part.traffic is not None])
     seen = plain & space.union([cell.packets for cell in partition.cells if cell.part.name != ODD])
-    telling = Telling(partition, used, (used, seen, plain, *reached.analysis.wishes(hints)))
-    found = [_group(reached, end, part, telling) for end, part in reached.ends(where).items()]
-    yield from sorted(found, key=_rank)
+    return Telling(partition, used, (used, seen, plain, *reached.analysis.wishes(hints)))
 
 
-def _rank(one: PacketGroup) -> tuple[object, ...]:
-    disposition = one.ending.disposition
-    order = (
-        0
-        if disposition in PASSES
-        else 1
-        if disposition is Disposition.UNKNOWN
-        else 2 + (disposition in ANYWHERE)
-    )
-    return order, not one.usual, -one.share, str(one.ending), one.ending.reason, str(one.witness)
+def _ranked(
+    reached: Reached, where: PacketSet, telling: Telling
+) -> dict[Heading, list[tuple[End, PacketSet]]]:
+    """Under each heading first what the node really has, then the largest; what may happen to any packet last."""
+    keyed: dict[Heading, list[tuple[tuple[object, ...], End, PacketSet]]] = {one: [] for one in Heading}
+    for end, part in reached.ends(where).items():
+        usual = (part & telling.usual).satisfiable()
+        told = ending(end, reached.space.family)
+        key = (
+            end.disposition in ANYWHERE, not usual, -reached.space.share(part), str(told), end.rule, told.reason,
+            end.by_port,
+        )  # fmt: skip
+        keyed[heading_of(end.disposition, usual=usual)].append((key, end, part))
+    return {
+        heading: [(end, part) for _, end, part in sorted(found, key=lambda one: one[0])]
+        for heading, found in keyed.items()
+    }
 
 
 def _group(reached: Reached, end: End, where: PacketSet, telling: Telling) -> PacketGroup:
