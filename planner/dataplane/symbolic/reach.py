@@ -12,7 +12,7 @@ from planner.dataplane.symbolic.compare import Analysis, Hint
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.scope import beyond
-from planner.dataplane.symbolic.view import net_of
+from planner.dataplane.symbolic.view import net_of, value_of
 from planner.models.comparison import Exactness
 from planner.models.flow import Disposition
 from planner.models.node import NodeState
@@ -84,13 +84,15 @@ class Reached:
         return found
 
     def plain(self) -> PacketSet:
-        """Packets of usual size that are addressed to the node only when they leave the bridge's own networks."""
+        """Packets of usual size; of a bridge's, frames to other ports are to its own networks, and all others to the node."""
         space, view = self.space, self.analysis.views[0]
         inside = []
         for bridge in self.analysis.ports:
-            nets = [net_of(address.prefix) for address in view.addresses.get(bridge, ())]
+            addresses = view.addresses.get(bridge, ())
+            nets = [net_of(address.prefix) for address in addresses]
             held = [space.prefix(Part.DESTINATION, net.value, net.length) for net in nets]
-            inside.append(view.came_by([bridge]) & space.union(held))
+            own = [space.equals(Part.DESTINATION, value_of(address.address)) for address in addresses]
+            inside.append(view.came_by([bridge]) & space.union(held) & ~space.union(own))
         framed, near = ~space.equals(Part.OUT_PORT, 0), space.union(inside)
         usual = space.equals(Part.HOP_LIMIT, 64) & space.equals(Part.LENGTH, 60)
         known = space.interval(Part.STATE, 0, STATES.index("ESTABLISHED"))
@@ -147,7 +149,8 @@ def _telling(reached: Reached, parts: Sequence[TrafficPart], hints: Sequence[Hin
     space = reached.space
     partition = Partition(space, reached.analysis.names, parts)
     plain = reached.plain()
-    used = plain & space.union([cell.used for cell in partition.cells if cell.part.traffic is not None])
+    real = [cell.used for cell in partition.cells if cell.part.traffic is not None or cell.part.used]
+    used = plain & space.union(real)
     seen = plain & space.union([cell.packets for cell in partition.cells if cell.part.name != ODD])
     return Telling(partition, used, (used, seen, plain, *reached.analysis.wishes(hints)))
 
