@@ -21,15 +21,20 @@ from planner.models.score import Score
 from planner.models.snapshot import Snapshot
 from planner.models.source import WOULD_FAIL, Gap
 from planner.models.topology import Topology
+from planner.packet_changes import PacketChanges
 from planner.plan.build import build_plan
 from planner.plan.order import Order, in_order
 from planner.proposal.propose import propose
 from planner.proposal.transition import propose_state
 from planner.risks.catalogue import described, find
+from planner.risks.moved import Moved, moves
 from planner.risks.risk import Review
 from planner.scoring.blast import spread
-from planner.scoring.score import score_change, score_finding
+from planner.scoring.score import Packets, score_change, score_finding
 from planner.topology.derive import derive_topology
+
+BUDGET = 20.0
+"""Seconds, about, for one comparison of all packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +49,40 @@ class Reviewed:
     findings: tuple[Finding, ...]
     plan: Plan
     kept: tuple[Kept, ...]
+    packets: PacketChanges
+    moved: Mapping[Horizon, Moved]
 
 
 def assess(
-    snapshot: Snapshot, fragments: Sequence[Fragment], *, title: str = "", growth: float = 5.0
+    snapshot: Snapshot,
+    fragments: Sequence[Fragment],
+    *,
+    title: str = "",
+    growth: float = 5.0,
+    budget: float = BUDGET,
 ) -> Assessment:
     """Everything found about one proposal: changes, findings, scores and plans, loudest first.
 
-    `growth` is the factor by which the usage in the snapshot may grow before a limit must not bind.
+    `growth` is the factor by which the usage in the snapshot may grow before a limit must not bind; `budget` is about how many
+    seconds one comparison of packets may take.
     """
     by_target = {fragment.target: fragment for fragment in fragments if fragment.target}
     reviewed = []
     for cohort in cohorts(snapshot):
         node = node_of(snapshot, cohort.representative)
         outlook = propose(node, fragments)
-        reviewed.append(review(cohort, node, outlook, by_target, snapshot.cluster, growth))
+        reviewed.append(review(cohort, node, outlook, by_target, snapshot.cluster, growth, budget))
     return _assembled(snapshot, reviewed, fragments, title)
 
 
 def assess_snapshots(
-    before: Snapshot, after: Snapshot, *, name: str, title: str = "", growth: float = 5.0
+    before: Snapshot,
+    after: Snapshot,
+    *,
+    name: str,
+    title: str = "",
+    growth: float = 5.0,
+    budget: float = BUDGET,
 ) -> Assessment:
     """The same for another snapshot as the proposal; `name` is its file. Nodes are paired by name, a single one with a single one."""
     wanted = {node.name: node for node in after.nodes}
@@ -75,7 +94,7 @@ def assess_snapshots(
             continue
         cohort = Cohort(representative=node.name, nodes=(node.name,))
         outlook = propose_state(node, wanted[node.name], name=name)
-        reviewed.append(review(cohort, node, outlook, {}, before.cluster, growth))
+        reviewed.append(review(cohort, node, outlook, {}, before.cluster, growth, budget))
     return _assembled(before, reviewed, (), title or f"bring the nodes to the state recorded in {name}")
 
 
@@ -118,6 +137,7 @@ def _assembled(
         checked=tuple(sentence for part in reviewed for sentence in summary(part.node.name, part.kept)),
         plans=tuple(part.plan for part in reviewed),
         invariants=tuple(one for part in reviewed for one in notable(part.kept)),
+        packets=tuple(told for part in reviewed for told in part.packets.told()),
     )
 
 
@@ -128,6 +148,7 @@ def review(
     by_target: Mapping[str, Fragment],
     cluster: Cluster | None,
     growth: float,
+    budget: float = BUDGET,
 ) -> Reviewed:
     """The stages, in order, for the node that represents a cohort."""
     topology = derive_topology(node, cluster)
@@ -135,6 +156,8 @@ def review(
     outlook = order.outlook
     changes = changes_of(outlook, by_target)
     after: dict[Horizon, Topology] = {}
+    packets = PacketChanges(outlook, topology, cluster, budget)
+    moved = {horizon: Moved(packets, changes, horizon) for horizon in Horizon}
 
     def review_for(change: Change) -> Review:
         horizon = change.horizon
@@ -149,11 +172,12 @@ def review(
             changes=changes,
             cluster=cluster,
             growth=growth,
+            moved=moved[horizon],
         )
 
     findings = find(changes, review_for)
     plan = _plan(order, topology, cluster)
-    return Reviewed(cohort, node, outlook, topology, changes, findings, plan, order.kept)
+    return Reviewed(cohort, node, outlook, topology, changes, findings, plan, order.kept, packets, moved)
 
 
 def _plan(order: Order, topology: Topology, cluster: Cluster | None) -> Plan:
@@ -189,7 +213,28 @@ def _scored(
                 about.setdefault(number, []).append(len(findings) - 1)
     for number, change in enumerate(part.changes):
         numbers = sorted(set(about.get(number, [])))
-        yield change, numbers, score_change(change, [findings[i].score for i in numbers])
+        yield (
+            change,
+            numbers,
+            score_change(
+                change,
+                [findings[i].score for i in numbers],
+                packets=_silence(part.moved[change.horizon], change),
+            ),
+        )
+
+
+def _silence(moved: Moved, change: Change) -> Packets | None:
+    """What the comparison says of a change; None where it has nothing to say about such changes."""
+    if not moves(change):
+        return None
+    if moved.proven(change):
+        return Packets.EQUIVALENT
+    if moved.doubts(change):
+        return Packets.UNKNOWN
+    if moved.absent(change):
+        return Packets.DORMANT
+    return Packets.MOVED if id(change) in moved.at_fault else Packets.ELSEWHERE
 
 
 def _finding_rank(scored: ScoredFinding) -> tuple[object, ...]:

@@ -14,10 +14,10 @@ from planner.models.proposal import Outlook
 from planner.models.topology import Topology
 from planner.packet_walks import walked
 from planner.topology.derive import derive_topology
-from planner.topology.traffic import near_of, parts_of
+from planner.topology.parts import near_of, parts_of
 
-OUTSIDE = "198.51.100.0/24"
-"""Documentation addresses (RFC 5737), for somebody outside whose address is nobody's."""
+OUTSIDE, OUTSIDE6 = "198.51.100.0/24", "2001:db8::/32"
+"""Documentation addresses (RFC 5737 and 3849), for somebody outside whose address is nobody's."""
 DNS, TCP, UDP, HTTPS, SSH = 53, 6, 17, 443, 22
 VISITS_A_SECOND = 16_000
 """Rules that a comparison looks at in a second, as measured; a budget is counted in rules, so that equal input gives equal answers."""
@@ -59,11 +59,13 @@ class PacketChanges:
     def _compared(self, before: NodeState, after: NodeState) -> Comparison:
         if _decides(before) == _decides(after):
             return Comparison(scope=SCOPE)
+        # What a change tells of pods' ranges counts for the state before it, too.
+        later = derive_topology(after, self.cluster)
         found = compare(
             before,
             after,
             hints=tuple(hints_of(self.topology)),
-            parts=parts_of(before, self.topology, self.cluster),
+            parts=parts_of(before, self.topology, self.cluster, ranges=later.node_pod_ranges),
             near=near_of(before, self.topology),
             budget=Budget(int(self.seconds * VISITS_A_SECOND)),
         )
@@ -105,3 +107,5 @@ def hints_of(topology: Topology) -> Iterator[Hint]:
     yield Hint(source=OUTSIDE, link=outer)
     for source in topology.node_pod_ranges[:1]:
         yield Hint(source=source, link=inner)
+    yield Hint(source=OUTSIDE6, link=outer)
+    yield Hint(destination=OUTSIDE6)

@@ -7,7 +7,7 @@ from planner.iproute.connected import MINIMUM_MTU6, link_local, local6, multicas
 from planner.iproute.world import World, sysctl_name
 from planner.models.change import Cause
 from planner.models.link import Address, Link
-from planner.models.route import MAIN, NextHop, NextHopObject, Route
+from planner.models.route import LOCAL, MAIN, NextHop, NextHopObject, Route
 
 UNUSABLE_BELOW = ("net.ipv6.conf.{}.", "net.ipv6.neigh.{}.")
 SELF_CARRIED = frozenset({"vxlan", "loopback", "dummy", "ifb", "ipip", "sit", "gre", "wireguard", "tun"})
@@ -35,8 +35,21 @@ def _same_key(left: Route, right: Route) -> bool:
 
 def add_kernel_route(world: World, route: Route, because: str) -> None:
     """Add a route the kernel makes, unless it is there already."""
+    if route.table == LOCAL and _local_unrecorded(world, route):
+        return
     if not any(_same_key(route, other) and other.source == route.source for other in world.routes):
         world.add_route(route, because)
+
+
+def _local_unrecorded(world: World, route: Route) -> bool:
+    """Whether the table of own addresses was left out of the snapshot: half of one would deny the other addresses."""
+    mine = {hop.link for hop in route.nexthops}
+    return not any(one.table == LOCAL and one.family == route.family for one in world.routes) and any(
+        address.family == route.family
+        for link in world.links
+        if link.name not in mine
+        for address in link.addresses
+    )
 
 
 def drop_kernel_route(world: World, route: Route, because: str) -> None:

@@ -10,6 +10,10 @@ from planner.models.traffic import TrafficClass
 PASSES = frozenset({Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED})
 
 
+MEASURED = frozenset({Disposition.EXPIRED, Disposition.TOO_BIG})
+"""Ends that hang on how long a packet is, or how far it came."""
+
+
 class Exactness(StrEnum):
     """How sure a class of packets is."""
 
@@ -95,7 +99,7 @@ class PacketClass(Noun):
     def newly_blocked(self) -> bool:
         """Passed before, and does no more; or was led to who serves it, and no more is."""
         if self.before.passes and not self.after.passes:
-            return self.after.disposition is not Disposition.UNKNOWN
+            return self.after.disposition not in {Disposition.UNKNOWN, *MEASURED}
         return self.served and self.before.served and self.after.passes and not self.after.destination
 
     @property
@@ -104,7 +108,7 @@ class PacketClass(Noun):
         return (
             self.after.passes
             and not self.before.passes
-            and self.before.disposition is not Disposition.UNKNOWN
+            and self.before.disposition not in {Disposition.UNKNOWN, *MEASURED}
         )
 
 
@@ -112,6 +116,7 @@ class Loss(Noun):
     """How much of a part of the node's traffic passed and does no more."""
 
     part: str
+    family: str = "ip"
     traffic: TrafficClass | None = None
     certain: float
     """Share of its usual packets that is lost for every draw."""
@@ -119,6 +124,8 @@ class Loss(Noun):
     """Share that is lost for some draw."""
     everything: bool = False
     """Not one of its usual packets of some kind is left."""
+    near_left: bool = False
+    """Senders of the cluster's, the node's and private networks pass still."""
 
 
 class Comparison(Noun):

@@ -76,7 +76,7 @@ class Finding(Noun):
     cuts_undo: bool = False
     """The operator or the undo may not reach the node afterwards."""
     side_effects: tuple[str, ...] = ()
-    """security-exposure, source-ip-lost, networkpolicy, pod-lifecycle, performance, observability."""
+    """security-exposure, source-ip-lost, path-changed, path-closed, networkpolicy, pod-lifecycle, performance, observability."""
     onset: Horizon = Horizon.NOW
     confidence: Confidence = Confidence.PROVEN
     unknown_because: str = ""

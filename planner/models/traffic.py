@@ -38,6 +38,8 @@ class PacketBox(Noun):
     destination_ports: tuple[tuple[int, int], ...] = ()
     states: tuple[str, ...] = ()
     """As conntrack calls them."""
+    across: bool | None = None
+    """Frames that cross a bridge from port to port, or packets for the node itself; None: both."""
 
 
 class TrafficPart(Noun):
@@ -49,9 +51,13 @@ class TrafficPart(Noun):
     traffic: TrafficClass | None = None
     """None: none of the eleven classes."""
     boxes: tuple[PacketBox, ...]
+    without: tuple[PacketBox, ...] = ()
+    """Not these of them."""
     used: tuple[PacketBox, ...] = ()
     """Those of them that really occur, as far as it is known: real pods, Services and ports. Witnesses are taken from here,
     and shares are of this; empty: of the whole part."""
+    example: PacketBox | None = None
+    """Who a witness should be, if it can."""
     served: bool = False
     """Arrives only because its destination is translated."""
     narrow: bool = False

@@ -82,13 +82,14 @@ def _find(changes: Sequence[Change], review_for: Callable[[Change], Review]) -> 
         if risks:
             review = review_for(change)
             said += [finding for risk in risks for finding in risk.judge(change, review)]
+    for turn in (1, 2):
+        before = tuple(said)
+        for change in changes:
+            risks = _last(type(change), turn)
+            if risks:
+                review = replace(review_for(change), said=before)
+                said += [finding for risk in risks for finding in risk.judge(change, review)]
     yield from said
-    for change in changes:
-        risks = _last(type(change))
-        if risks:
-            review = replace(review_for(change), said=tuple(said))
-            for risk in risks:
-                yield from risk.judge(change, review)
 
 
 def _concerned(change: Change) -> tuple[AnyRisk, ...]:
@@ -104,8 +105,8 @@ def _by_kind(kind: type[Change]) -> tuple[AnyRisk, ...]:
 
 
 @cache
-def _last(kind: type[Change]) -> tuple[AnyRisk, ...]:
-    return tuple(risk for risk in catalogue() if kind in risk.on and risk.last)
+def _last(kind: type[Change], turn: int) -> tuple[AnyRisk, ...]:
+    return tuple(risk for risk in catalogue() if kind in risk.on and risk.last == turn)
 
 
 @cache

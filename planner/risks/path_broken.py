@@ -115,5 +115,5 @@ RISK = Risk[Moving](
     judge=judge,
     sources=("docs/concepts/invariants.md", "docs/concepts/data-plane.md"),
     verify="netchange trace --help",
-    last=True,
+    last=1,
 )

@@ -89,5 +89,5 @@ RISK = Risk[Moving](
     judge=judge,
     sources=("docs/concepts/invariants.md", "iptables(8), --policy and --flush"),
     verify="netchange plan --help",
-    last=True,
+    last=1,
 )

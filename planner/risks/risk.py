@@ -13,6 +13,7 @@ from planner.models.invariant import Kept
 from planner.models.node import NodeState
 from planner.models.proposal import Outlook
 from planner.models.topology import Topology
+from planner.risks.moved import Moved
 
 C = TypeVar("C", bound=BaseChange)
 
@@ -33,6 +34,8 @@ class Review:
     cluster: Cluster | None = None
     growth: float = 5.0
     """Capacity must hold for the usage in the snapshot times this."""
+    moved: Moved | None = None
+    """The packets that are treated differently at the horizon of the change, computed when they are asked for."""
     said: tuple[Finding, ...] = ()
     """For risks that come last: what the others found on this node."""
 
@@ -79,8 +82,8 @@ class Risk(Generic[C]):
     """A command that shows the node's present state of it."""
     once: bool = False
     """Findings of one node with equal messages are folded into one, the other changes as `related`."""
-    last: bool = False
-    """Asked when all others have spoken, with what they said in `Review.said`."""
+    last: int = 0
+    """1 or 2: asked when all those of a lower number have spoken, with what they said in `Review.said`."""
 
 
 AnyRisk = Risk[Any]

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Sequence
+from enum import StrEnum
 from math import log10
 from typing import assert_never
 
@@ -17,8 +18,37 @@ from planner.scoring.blast import blast_radius, pods_with_addresses
 from planner.scoring.table import BANDS, Facts, decide
 from planner.sysctls.numbers import number
 
-STRUCTURAL = frozenset({"rule", "chain", "chain-policy", "nft-table", "ipset", "route", "policy-rule"})
-"""Kinds of change for which the catalogue speaks unless it is proven that nothing happens."""
+
+class Packets(StrEnum):
+    """What the comparison of all packets says of a change that nothing was found about."""
+
+    EQUIVALENT = "equivalent"
+    """No packet is treated differently."""
+    MOVED = "moved"
+    """It moves packets that the findings about other changes tell, or that nobody misses."""
+    ELSEWHERE = "elsewhere"
+    """Packets are treated differently, and as far as they were followed this change does not do it."""
+    UNKNOWN = "unknown"
+    DORMANT = "dormant"
+    """It asks for a link that the node has not got."""
+
+
+SAID = {
+    Packets.EQUIVALENT: (True, "Equivalent: proven"),
+    Packets.MOVED: (
+        False,
+        "What it does to packets is told with the changes that it comes with, or concerns only packets that nobody sends or that are refused either way.",
+    ),
+    Packets.ELSEWHERE: (
+        False,
+        "Packets are treated differently, and the walks of those that were followed part at other changes.",
+    ),
+    Packets.DORMANT: (
+        False,
+        "It asks for a link that the node has not got: no packet is treated differently until one appears.",
+    ),
+    Packets.UNKNOWN: (False, "No packet was found that it treats differently; that is not proven."),
+}
 
 CEILINGS = frozenset(
     {
@@ -73,11 +103,11 @@ def score_finding(
     )
 
 
-def score_change(change: Change, scores: Sequence[Score]) -> Score:
+def score_change(change: Change, scores: Sequence[Score], *, packets: Packets | None = None) -> Score:
     """The loudest of what was found about a change, or what silence about it means."""
     if scores:
         return max(scores, key=lambda score: (score.level, score.number, -score.onset))
-    proven, because = _silence(change)
+    proven, because = SAID[packets] if packets is not None else _silence(change)
     level = Level.NONE if proven else Level.LOW
     return Score(
         level=level,
@@ -115,8 +145,6 @@ def _number(level: Level, blast: BlastRadius) -> float:
 
 def _silence(change: Change) -> tuple[bool, str]:
     """Whether no finding means proven harmless, and the sentence that says so."""
-    if change.kind in STRUCTURAL:
-        return True, "No packet changes its fate: nothing reaches what differs, or both mean the same."
     if isinstance(change, FileChange) and change.equivalent:
         return True, "Its program reads both texts alike."
     if isinstance(change, FileChange) and _sets_single_keys(change):

@@ -122,6 +122,14 @@ def _source_changes(facts: Facts) -> bool:
     return bool({"source-ip-lost", "networkpolicy", "security-exposure"} & set(facts.finding.side_effects))
 
 
+def _path_closed(facts: Facts) -> bool:
+    return "path-closed" in facts.finding.side_effects
+
+
+def _path_changes(facts: Facts) -> bool:
+    return "path-changed" in facts.finding.side_effects
+
+
 def _live_connections(facts: Facts) -> bool:
     return bool(facts.breaks) and facts.finding.reversibility is not Reversibility.FULL
 
@@ -195,6 +203,18 @@ TABLE: tuple[Statement, ...] = (
         Level.MEDIUM,
         "The source address that others see, or what guards a path, changes.",
         _source_changes,
+    ),
+    Statement(
+        "path-closed",
+        Level.MEDIUM,
+        "A listening port of the node, or a network behind it, no longer answers senders that it answered.",
+        _path_closed,
+    ),
+    Statement(
+        "path-changes",
+        Level.MEDIUM,
+        "Packets take another way, or go to another destination.",
+        _path_changes,
     ),
     Statement(
         "live-connections-break",

@@ -40,6 +40,16 @@ KUBE_NAT = (
     "-A KUBE-POSTROUTING -m mark --mark 0x4000/0x4000 -j MASQUERADE",
     "-A KUBE-SERVICES -d 10.96.0.1/32 -p tcp -m tcp --dport 443 -j DNAT --to-destination 192.0.2.9:6443",
 )
+OWN_SERVICE = "pods call their own service"
+HAIRPIN = (
+    "-A PREROUTING -j KUBE-SERVICES",
+    "-A KUBE-SERVICES -d 10.96.5.5/32 -p tcp -m tcp --dport 80 -j KUBE-SVC-WEB",
+    "-A KUBE-SVC-WEB -j KUBE-SEP-WEB",
+    "-A KUBE-SEP-WEB -s {pod}/32 -j KUBE-MARK-MASQ",
+    "-A KUBE-SEP-WEB -p tcp -m tcp -j DNAT --to-destination {pod}:80",
+    "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000",
+)
+"""As kube-proxy writes them for a Service with one endpoint."""
 SECOND_CARD = "belongs to another interface or table"
 REMARK = re.compile(r"\s*\([^()]*\)\s*$")
 
@@ -73,13 +83,22 @@ def convert(entry: Entry, others: Mapping[str, Entry]) -> Case:
     words = json.dumps([entry[key] for key in ("title", "prerequisites", "before", "after") if key in entry])
     links = _links(before, words)
     tables = _tables(before)
+    if OWN_SERVICE in words:
+        tables["nat"] += _hairpin(words)
+        after = {
+            **after,
+            "iptables": {**_mapping(after, "iptables"), "nat": [*_tables(after)["nat"], *_hairpin(words)]},
+        }
     if "KUBE-" in words and "nat" not in tables and "iptables" in before:
         tables["nat"] = list(KUBE_NAT)
     if "guard rule stays in front" in words and "filter" in tables:
         tables["filter"].insert(0, "-A INPUT -j KUBE-FIREWALL")
+    ways = _routes(before, links, words)
+    if OWN_SERVICE in words:
+        ways.append(f"{_own_pod(words)} dev cali1 scope link")
     node = world.node(
         links=links,
-        routes=_routes(before, links, words),
+        routes=ways,
         routes6=[_plain(line) + " " for line in _lines(before, "routes6")],
         rules=_rules(before),
         sysctls=_values(before, links),
@@ -89,6 +108,16 @@ def convert(entry: Entry, others: Mapping[str, Entry]) -> Case:
     )
     node = _with_facts(running_as_files_say(node, _files(before)), before, words)
     return Case(node, _cluster(before, words), list(_fragments(before, after)))
+
+
+def _own_pod(words: str) -> str:
+    """A pod of the range that the entry's rules speak of."""
+    named = re.search(r"-[sd] (\d+\.\d+)\.0\.0/16", words)
+    return f"{named[1]}.1.7" if named else "10.244.1.7"
+
+
+def _hairpin(words: str) -> list[str]:
+    return [line.format(pod=_own_pod(words)) for line in HAIRPIN]
 
 
 def running_as_files_say(node: NodeState, files: Mapping[str, str]) -> NodeState:

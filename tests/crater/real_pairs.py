@@ -1,6 +1,7 @@
 """Real changes as cases: the node that `before/` makes of a small world, and the files of `after/` as the proposal."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +33,18 @@ class Pair:
     after: dict[str, str]
 
     def node(self) -> NodeState:
-        """The node on which the former files were applied."""
-        base = world.node(sysctls=world.OF_THE_MACHINE)
+        """The node on which the former files were applied, with the bridges of containers that they speak of."""
+        bridges = sorted(set(re.findall(r"-[io] (docker\d+|br\w*)\b", " ".join(self.after.values()))))
+        held = [
+            world.Link(name, f"172.{17 + at}.0.1/16", kind=world.BRIDGE) for at, name in enumerate(bridges)
+        ]
+        ways = [
+            f"172.{17 + at}.0.0/16 dev {name} proto kernel scope link src 172.{17 + at}.0.1"
+            for at, name in enumerate(bridges)
+        ]
+        base = world.node(
+            links=(*world.ROUTED, *held), routes=(*world.ROUTED_ROUTES, *ways), sysctls=world.OF_THE_MACHINE
+        )
         stages = propose(base, [recognise(path, text) for path, text in self.before.items()]).stages
         return (stages[-1].after if stages else base).model_copy(update={"gaps": ()})
 

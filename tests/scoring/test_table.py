@@ -34,6 +34,8 @@ EXPECTED = """\
 | high | `no-way-back` | Flows are lost, and undoing does not bring them all back. |
 | medium | `some-flows` | Some flows, pods or ports of one class are lost, or only under load or on a node event. |
 | medium | `source-or-path-changes` | The source address that others see, or what guards a path, changes. |
+| medium | `path-closed` | A listening port of the node, or a network behind it, no longer answers senders that it answered. |
+| medium | `path-changes` | Packets take another way, or go to another destination. |
 | medium | `live-connections-break` | Open connections break once; new ones work. |
 | medium | `may-take-away` | Not decided, and it can take something away that worked. |
 | low | `latent` | Latent, cosmetic, or a matter of capacity and timing. |
@@ -76,6 +78,8 @@ def test_each_row_decides_its_own_smallest_finding() -> None:
         "no-way-back": finding(CROSS, extent=partial, reversibility=Reversibility.NONE),
         "some-flows": finding(CROSS, extent=partial),
         "source-or-path-changes": finding(side_effects=("source-ip-lost",)),
+        "path-closed": finding(side_effects=("path-closed",)),
+        "path-changes": finding(side_effects=("path-changed",)),
         "live-connections-break": finding(CROSS, reversibility=Reversibility.WITH_LOSS),
         "may-take-away": finding(extent=partial, confidence=Confidence.UNKNOWN, unknown_because="x"),
         "latent": finding(),

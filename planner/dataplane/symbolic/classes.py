@@ -9,9 +9,10 @@ from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.packets.witness import Box, boxes, witness
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.lockstep import Ends
-from planner.dataplane.symbolic.partition import Cell, Partition
-from planner.models.comparison import PASSES, Ending, Exactness, PacketClass
+from planner.dataplane.symbolic.partition import REFUSED, SIZES, Cell, Partition
+from planner.models.comparison import MEASURED, PASSES, Ending, Exactness, PacketClass
 from planner.models.flow import Disposition, Entry, Flow
+from planner.models.traffic import TrafficPart
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmpv6", 132: "sctp", 136: "udplite"}
 REFUSALS = frozenset(Disposition) - PASSES - {Disposition.UNKNOWN}
@@ -93,8 +94,11 @@ def classes_of(
             alike.setdefault(told, (before, after, []))[2].append(apart)
     for before, after, sets in alike.values():
         apart = space.union(sets)
-        refused = before.disposition in REFUSALS and after.disposition in REFUSALS
-        for cell, part in [(None, apart)] if partition is None else partition.split(apart, refused=refused):
+        aside = _aside(before, after)
+        served = _served(before) or _served(after)
+        for cell, part in (
+            [(None, apart)] if partition is None else partition.split(apart, aside=aside, served=served)
+        ):
             key = (_group(before, after), None) if cell is None else _told(before, after, cell)
             groups.setdefault(key, Members(cell)).add(before, after, part)
             if _lost(before, after, cell):
@@ -143,12 +147,25 @@ def _told(before: End, after: End, cell: Cell) -> Group:
     )
 
 
+def _aside(before: End, after: End) -> TrafficPart | None:
+    """What nobody asks by whom it was sent."""
+    ends = {before.disposition, after.disposition}
+    return SIZES if ends & MEASURED else REFUSED if ends <= REFUSALS else None
+
+
+def _served(end: End) -> bool:
+    """Whether somebody may answer a packet that asks for a Service."""
+    if end.disposition is Disposition.SENT or end.disposition is Disposition.BRIDGED:
+        return end.destination is not None
+    return end.disposition in {Disposition.DELIVERED, Disposition.UNKNOWN}
+
+
 def _lost(before: End, after: End, cell: Cell | None) -> bool:
     """Passed for certain, and for certain does no more; or was led to who serves it, and is not led anywhere."""
     if before.disposition not in PASSES:
         return False
     if after.disposition not in PASSES:
-        return after.disposition is not Disposition.UNKNOWN
+        return after.disposition not in {Disposition.UNKNOWN, *MEASURED}
     served = cell is not None and cell.part.served
     return served and before.destination is not None and after.destination is None
 
@@ -174,8 +191,11 @@ def _class(
     among = certain if certain.satisfiable() else every
     far = space.none if near is None else among & ~near
     wanted = [] if members.cell is None else [members.cell.used]
-    if far.satisfiable() and all(after.disposition in PASSES for _, after, _ in members.pairs):
-        wanted.insert(0, far)
+    if members.cell is not None and members.cell.example is not None:
+        wanted.append(members.cell.example)
+    opening = far & space.equals(Part.STATE, STATES.index("NEW"))
+    if opening.satisfiable() and all(after.disposition in PASSES for _, after, _ in members.pairs):
+        wanted.insert(0, opening)
     one = witness(space, among, [*wanted, *wishes])
     header = space.all
     for part, value in one.items():
@@ -202,7 +222,7 @@ def _class(
         witness=flow_of(space, one, names), exactness=exactness,
         because=tuple(because[:ASKED]),
         chances=tuple(dict.fromkeys(oracle.text for oracle in drawn))[:ASKED],
-        packets=tuple(texts), share=space.share(every), from_outside=far.satisfiable(),
+        packets=tuple(texts), share=space.share(every), from_outside=opening.satisfiable(),
         only_outside=near is not None and far == among,
         traffic=part_of.traffic if part_of else None, part=part_of.name if part_of else "",
         words=part_of.words if part_of else "", served=part_of is not None and part_of.served,

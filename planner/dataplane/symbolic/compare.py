@@ -1,6 +1,6 @@
 """The packets that two states of a node treat differently."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 
 from planner.dataplane.packets.layout import FAMILIES, STATES, WIDTHS, Part
@@ -211,27 +211,13 @@ def compare(
     found = [one for family in told for one in family.classes]
     found.sort(key=lambda one: one.witness.state != "NEW")
     return Comparison(
-        classes=tuple(found), losses=_worst(loss for one in told for loss in one.losses),
+        classes=tuple(found), losses=tuple(loss for one in told for loss in one.losses),
         unknown=tuple(dict.fromkeys(unknown)), scope=SCOPE,
         doubts={
             family: one.doubts[family] for family, one in zip(FAMILIES, told, strict=True) if family in one.doubts
         },
         unfinished=tuple(family for one in told for family in one.unfinished),
     )  # fmt: skip
-
-
-def _worst(losses: Iterable[Loss]) -> tuple[Loss, ...]:
-    """A part that is of both families loses what it loses in the worse one."""
-    found: dict[str, Loss] = {}
-    for loss in losses:
-        other = found.get(loss.part, loss)
-        found[loss.part] = loss.model_copy(
-            update={
-                "certain": max(loss.certain, other.certain), "possible": max(loss.possible, other.possible),
-                "everything": loss.everything or other.everything,
-            }
-        )  # fmt: skip
-    return tuple(found.values())
 
 
 def _compare(
@@ -257,7 +243,8 @@ def _compare(
         # What no packet can meet hangs on nothing that is not known.
         doubts = tuple(unknown) if region.satisfiable() else tuple(analysis.changed.doubts)
         wishes = analysis.wishes(hints)
-        partition = Partition(analysis.space, analysis.names, parts, near) if parts else None
+        every = analysis.space.union([entry for _, entry in analysis.entries()])
+        partition = Partition(analysis.space, analysis.names, parts, near, every) if parts else None
         lost = analysis.space.none
         for order, entry in analysis.entries():
             where = entry & region

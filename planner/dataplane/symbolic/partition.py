@@ -11,10 +11,14 @@ from planner.models.comparison import Loss
 from planner.models.traffic import PacketBox, TrafficClass, TrafficPart
 
 TCP, UDP = 6, 17
-Key = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[int, int], ...], tuple[str, ...]]
+Key = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[int, int], ...], tuple[str, ...], bool | None]
 
 REST = TrafficPart(name="other", words="other packets", boxes=())
 """What no part holds."""
+UNSERVED = TrafficPart(name="unserved", words="packets to addresses and ports that nobody serves", boxes=())
+SIZES = TrafficPart(
+    name="sizes", words="packets at the end of their hop limit, or longer than a link takes", boxes=()
+)
 REFUSED = TrafficPart(name="refused", words="packets that are refused before and after", boxes=())
 
 
@@ -26,6 +30,7 @@ class Cell:
     packets: PacketSet
     used: PacketSet
     """Those of them that occur, where it is known; else all."""
+    example: PacketSet | None = None
 
 
 class Partition:
@@ -37,6 +42,7 @@ class Partition:
         names: Sequence[str],
         parts: Sequence[TrafficPart],
         near: Sequence[PacketBox] = (),
+        every: PacketSet | None = None,
     ) -> None:
         self.space = space
         self.names = names
@@ -44,6 +50,8 @@ class Partition:
         self._prefixes: dict[tuple[Part, tuple[str, ...]], PacketSet] = {}
         self.parts = tuple(parts)
         self._near = tuple(near)
+        self._every = space.all if every is None else every
+        """What can enter at all."""
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
@@ -51,29 +59,34 @@ class Partition:
         found: list[Cell] = []
         taken = self.space.none
         for part in self.parts:
-            every = self.set_of(part.boxes)
+            every = self.set_of(part.boxes) & ~self.set_of(part.without)
             own = every & ~taken
             taken = taken | every
             if own.satisfiable():
                 used = own & self.set_of(part.used) if part.used else own
-                found.append(Cell(part, own, used))
+                found.append(Cell(part, own, used, self.set_of([part.example]) if part.example else None))
         return tuple(found)
 
     @cached_property
     def near(self) -> PacketSet:
-        """Packets that no stranger opens a connection with."""
-        opening = self.space.equals(Part.STATE, STATES.index("NEW")) & ~self.space.equals(Part.IN_LINK, 0)
-        return ~opening | self.set_of(self._near)
+        """Packets that no stranger sends."""
+        return self.space.equals(Part.IN_LINK, 0) | self.set_of(self._near)
 
-    def split(self, where: PacketSet, *, refused: bool = False) -> list[tuple[Cell, PacketSet]]:
-        """Packets by the part that they belong to; nobody cares which one it is of what never arrives anywhere."""
-        if refused:
-            return [(Cell(REFUSED, where, self.space.all), where)]
+    def split(
+        self, where: PacketSet, *, aside: TrafficPart | None = None, served: bool = True
+    ) -> list[tuple[Cell, PacketSet]]:
+        """Packets by the part that they belong to.
+
+        Nobody cares which one it is of what never arrives anywhere; and who asks for a Service that nobody serves is apart.
+        """
+        if aside is not None:
+            return [(Cell(aside, where, self.space.all), where)]
         found: list[tuple[Cell, PacketSet]] = []
         for cell in self.cells:
             mine = where & cell.packets
             if mine.satisfiable():
-                found.append((cell, mine))
+                idle = cell.part.served and not served
+                found.append((Cell(UNSERVED, mine, self.space.all) if idle else cell, mine))
                 where = where & ~mine
                 if not where.satisfiable():
                     return found
@@ -88,7 +101,8 @@ class Partition:
             asked = self._prefixed(Part.DESTINATION, box.destination)
             asked = asked & self._any(Part.PROTOCOL, [(one, one) for one in box.protocols])
             asked = asked & self._any(Part.DESTINATION_PORT, box.destination_ports)
-            groups.setdefault((box.links, box.source, box.source_ports, box.states), []).append(asked)
+            key = (box.links, box.source, box.source_ports, box.states, box.across)
+            groups.setdefault(key, []).append(asked)
         return self.space.union(
             [self._shared(key) & self.space.union(asked) for key, asked in groups.items()]
         )
@@ -108,10 +122,12 @@ class Partition:
                 found.append(
                     Loss(
                         part=cell.part.name,
+                        family=self.space.family,
                         traffic=cell.part.traffic,
                         certain=certain,
                         possible=max([possible, *(share[1] for share in shares)]),
                         everything=any(not rest.satisfiable() for rest in left),
+                        near_left=any((rest & self.near).satisfiable() for rest in left),
                     )
                 )
         return tuple(found)
@@ -126,9 +142,11 @@ class Partition:
     def _usual(self, cell: Cell) -> list[PacketSet]:
         """Opening packets, and those of open connections, of the protocol that the part is mostly made of."""
         space = self.space
-        whole = space.equals(Part.HOP_LIMIT, 64)
+        whole = self._every & space.equals(Part.HOP_LIMIT, 64) & space.equals(Part.LENGTH, 60)
         order = (UDP, TCP) if cell.part.traffic is TrafficClass.DNS else (TCP, UDP)
         used = whole & (cell.used if cell.used.satisfiable() else cell.packets)
+        routed = used & space.equals(Part.OUT_PORT, 0)
+        used = routed if routed.satisfiable() else used
         for protocol in order:
             those = used & space.equals(Part.PROTOCOL, protocol)
             if those.satisfiable():
@@ -138,11 +156,14 @@ class Partition:
         return [one for one in states if one.satisfiable()]
 
     def _shared(self, key: Key) -> PacketSet:
-        links, source, source_ports, states = key
+        links, source, source_ports, states, across = key
         found = self._prefixed(Part.SOURCE, source) & self._any(Part.SOURCE_PORT, source_ports)
         if links:
             codes = [self.names.index(name) for name in links if name in self.names]
             found = found & self._any(Part.IN_LINK, [(code, code) for code in codes], empty=False)
+        if across is not None:
+            routed = self.space.equals(Part.OUT_PORT, 0)
+            found = found & (~routed if across else routed)
         if states:
             numbers = [STATES.index(name) for name in states]
             found = found & self._any(Part.STATE, [(number, number) for number in numbers])
