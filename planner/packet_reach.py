@@ -8,7 +8,7 @@ from planner.models.reach import Reach
 from planner.models.traffic import PacketBox
 from planner.packet_changes import VISITS_A_SECOND, hints_of
 from planner.topology.derive import derive_topology
-from planner.topology.traffic import parts_of
+from planner.topology.parts import parts_of
 
 SECONDS = 30.0
 """About so long may one family take."""
