@@ -4,7 +4,6 @@ import textwrap
 
 from planner.models.comparison import Comparison, Ending, Exactness, PacketClass
 from planner.report.escape import visible
-from planner.report.words import count
 
 SHOWN = 20
 """Classes that are drawn; the rest is counted."""
@@ -18,8 +17,8 @@ def describe_comparison(comparison: Comparison, *, node: str, width: int = 80, f
     for number, one in enumerate(shown, 1):
         lines.append("")
         lines.extend(_class(number, one, width))
-    if len(comparison.classes) > len(shown):
-        lines += ["", f"and {count(len(comparison.classes) - len(shown), 'class')} more (--full)"]
+    if left := len(comparison.classes) - len(shown):
+        lines += ["", f"and {left} class{'' if left == 1 else 'es'} more (--full)"]
     if comparison.unknown:
         lines += ["", "Not known, so that the classes may not be all"]
         lines.extend(_listed(comparison.unknown, width))
@@ -52,13 +51,14 @@ def verdict(comparison: Comparison) -> str:
 
 def _rank(one: PacketClass) -> tuple[int, bool]:
     """What is taken away first, then what is let in; new connections before known ones."""
-    return (0 if one.newly_blocked else 1 if one.newly_allowed else 2), one.witness.state != "NEW"
+    kind = 0 if one.newly_blocked else 1 if one.newly_allowed else 2
+    return (kind if one.traffic is not None else kind + 3), one.witness.state != "NEW"
 
 
 def _class(number: int, one: PacketClass, width: int) -> list[str]:
     kind = "NEWLY BLOCKED" if one.newly_blocked else "NEWLY LET THROUGH" if one.newly_allowed else "OTHERWISE"
     sure = "" if one.exactness is Exactness.EXACT else f" ({one.exactness.value})"
-    head = f"{number}. {kind}{sure}"
+    head = f"{number}. {kind}{sure}" + (f": {visible(one.words)}" if one.words else "")
     state = "" if one.witness.state == "NEW" else f", {one.witness.state}"
     rows = [
         ("packet", f"{one.witness}{state}"),

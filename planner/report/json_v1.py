@@ -8,6 +8,7 @@ from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.models.source import Source
+from planner.report.packets import PacketClassV1, PathV1, published_packets, published_paths
 from planner.report.rehearsal import RehearsalV1, published
 from planner.report.words import command_line, describe
 
@@ -116,6 +117,15 @@ class ReportV1(_Form):
     steps: tuple[StepV1, ...]
     not_undoable: tuple[str, ...]
     rehearsals: tuple[RehearsalV1, ...] = ()
+    packets: tuple[PacketClassV1, ...] = Field(default=(), description="classes that are treated differently")
+    equivalent: bool | None = Field(
+        default=None,
+        description="proven: no packet in scope is treated differently; null: nothing was compared",
+    )
+    paths: tuple[PathV1, ...] = Field(
+        default=(), description="paths that must stay open and do not simply hold"
+    )
+    checked: tuple[str, ...] = Field(default=(), description="sentences: what was looked at and holds")
 
 
 ONSETS: tuple[OnsetWord, ...] = ("now", "new-pods", "service-restart", "reboot")
@@ -156,6 +166,12 @@ def report(assessment: Assessment) -> ReportV1:
             f"{residue.what}: {residue.reason}" for plan in assessment.plans for residue in plan.not_undoable
         ),
         rehearsals=tuple(map(published, assessment.rehearsals)),
+        packets=tuple(published_packets(assessment)),
+        equivalent=all(part.comparison.equivalent for part in assessment.packets)
+        if assessment.packets
+        else None,
+        paths=tuple(published_paths(assessment)),
+        checked=assessment.checked,
     )
 
 

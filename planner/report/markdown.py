@@ -7,6 +7,7 @@ from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.report.escape import code, fence, html, markdown, remark
+from planner.report.packets import drawn_lines
 from planner.report.rehearsal import markdown_lines
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
@@ -14,6 +15,7 @@ from planner.report.words import command_line, count
 BUDGET = 60_000
 """Characters. GitHub refuses a comment over 65,536; whole items are left out, and their number is told."""
 SHOWN_ITEMS = 5
+SHOWN_CLASSES = 20
 
 
 def render(assessment: Assessment, *, budget: int = BUDGET) -> str:
@@ -61,6 +63,16 @@ def _blocks(page: View) -> Iterable[str]:
     rest = page.items[SHOWN_ITEMS:]
     if rest:
         yield _folded(f"{count(len(rest), 'more finding')}", "".join(_item(item) for item in rest))
+    for part in page.packets:
+        if part.lines or part.unknown:
+            lines = [f"- {markdown(text)}" for text in drawn_lines(part, SHOWN_CLASSES)]
+            lines += ["", *(f"<sub>{markdown(text)}</sub>" for text in part.scope[:1])]
+            yield _folded(f"Packets: {part.title}", "\n".join(lines))
+        else:
+            yield f"**Packets**: {markdown(part.title)}\n\n"
+    yield from _listed(
+        "Paths that must stay open", [*page.checked, *(f"{one.kind}: {one.text}" for one in page.paths)]
+    )
     if page.groups:
         total = sum(group.total for group in page.groups)
         yield _folded(f"Structural diff ({count(total, 'change')})", "".join(_group(g) for g in page.groups))

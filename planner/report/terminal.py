@@ -11,6 +11,7 @@ from planner.models.finding import Level
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command, FileWrite
 from planner.report.escape import visible
+from planner.report.packets import drawn_lines
 from planner.report.rehearsal import terminal_lines
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
@@ -67,6 +68,7 @@ class _Page:
         for item in page.items:
             self.console.print()
             self.item(item)
+        self.packets(page)
         self.section("What changes")
         if not page.groups:
             self.line("Nothing: before and after are the same.", indent=2)
@@ -87,6 +89,23 @@ class _Page:
         self.listed("Not read or not modelled", tuple(str(gap) for gap in page.gaps))
         self.console.print()
         self.line(f"netchange {page.netchange} · levels: docs/concepts/levels.md · `netchange explain RISK`")
+
+    def packets(self, page: View) -> None:
+        limit = SHOWN_CHANGES
+        for part in page.packets:
+            self.section("Packets")
+            self.line(part.title, indent=2, hang=2)
+            for text in drawn_lines(part, None if self.full else limit):
+                self.line(text, indent=2, hang=14)
+        if page.paths or page.checked:
+            self.section("Paths that must stay open")
+        for sentence in page.checked:
+            self.line(sentence, indent=2, hang=2)
+        shown = page.paths if self.full else page.paths[:limit]
+        for path in shown:
+            self.line(f"{path.kind:<14} {path.text}", indent=2, hang=17)
+        if len(page.paths) > len(shown):
+            self.line(f"and {count(len(page.paths) - len(shown), 'path')} more (--full)", indent=2)
 
     def line(self, text: str, *, indent: int = 0, hang: int = 0, style: str = "") -> None:
         body = Text(visible(text), style=style)

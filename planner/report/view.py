@@ -11,6 +11,8 @@ from planner.models.horizon import Horizon
 from planner.models.plan import Plan
 from planner.models.rehearsal import Rehearsal
 from planner.models.source import WOULD_FAIL, Gap, Source
+from planner.report import packets
+from planner.report.packets import Packets, PathLine
 from planner.report.rehearsal import in_short
 from planner.report.words import count, describe
 from planner.sysctls.names import link_key
@@ -87,6 +89,9 @@ class View:
     gaps: tuple[Gap, ...]
     plans: tuple[Plan, ...]
     rehearsals: tuple[Rehearsal, ...]
+    packets: tuple[Packets, ...]
+    paths: tuple[PathLine, ...]
+    checked: tuple[str, ...]
     residue: tuple[str, ...]
     """What an undo does not bring back, things with the same reason in one sentence."""
     netchange: str
@@ -115,6 +120,9 @@ def view(assessment: Assessment) -> View:
         gaps=_unread(assessment),
         plans=assessment.plans,
         rehearsals=assessment.rehearsals,
+        packets=packets.packets_of(assessment),
+        paths=packets.paths_of(assessment),
+        checked=assessment.checked,
         residue=_residue(assessment.plans),
         netchange=assessment.netchange,
     )
@@ -219,12 +227,11 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     failing, unread = _failing_commands(assessment), _unread(assessment)
     facts = [
         ("Changes", what or "none"),
+        ("Packets", packets.in_short(assessment)),
         ("Findings bite", when or "nothing found that bites"),
         (
             "Undecided",
-            f"{count(unknown, 'finding')}: packets are not analysed yet or an input is missing"
-            if unknown
-            else "none",
+            f"{count(unknown, 'finding')}: each says what is not known" if unknown else "none",
         ),
         ("Not read or not modelled", count(len(unread), "gap") if unread else "none"),
         (
