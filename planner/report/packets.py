@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from planner.models.assessment import Assessment
 from planner.models.comparison import Comparison, Exactness, PacketClass
+from planner.models.horizon import Horizon
 from planner.models.invariant import Kept
 from planner.models.traffic import TrafficClass
 from planner.report.comparison import verdict
@@ -83,7 +84,7 @@ class PathLine:
 
 
 def packets_of(assessment: Assessment) -> tuple[Packets, ...]:
-    """For each representative and horizon that was compared."""
+    """For each representative and horizon that was compared; a later one only where it tells something."""
     return tuple(
         Packets(
             node=one.node,
@@ -94,6 +95,7 @@ def packets_of(assessment: Assessment) -> tuple[Packets, ...]:
             scope=one.comparison.scope,
         )
         for one in assessment.packets
+        if one.horizon is Horizon.NOW or not one.comparison.equivalent
     )
 
 
