@@ -915,6 +915,28 @@ def test_a_bridge_does_not_send_back_by_the_same_port(hairpin: str, expected: st
 
 
 @pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ("true", "sent by eth1 to 10.2.0.254"),
+        pytest.param(
+            "ip neigh add 10.1.0.254 lladdr 02:00:0a:01:00:fe dev eth0 nud reachable",
+            "sent by eth0 to 10.1.0.254",
+            marks=pytest.mark.xfail(strict=True, reason="states of neighbours are no facts of a snapshot"),
+        ),
+    ],
+)
+def test_a_default_route_with_a_living_gateway_is_preferred(known: str, expected: str) -> None:
+    """Of several default routes of one metric that fit, the first whose gateway answers (net/ipv4/fib_semantics.c, fib_select_default)."""
+    setup = f"""
+ip route add default tos 0x10 via 10.2.0.254 dev eth1
+ip route add default via 10.1.0.254 dev eth0
+{known}"""
+    with by_hand(setup=setup) as node:
+        found = node.outcome(udp("10.1.0.1.1000", "192.0.2.7.53", "", tos=0x10))
+        assert expected == found.partition(": ")[0]
+
+
+@pytest.mark.parametrize(
     ("flow", "expected"),
     [
         (udp("0.0.0.3.1000", "10.1.0.1.53"), "delivered: 0.0.0.3.1000 > 10.1.0.1.53"),
