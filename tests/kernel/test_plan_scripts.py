@@ -255,7 +255,9 @@ def test_an_exit_status_is_not_believed(node: Namespace, tmp_path: Path) -> None
     before = observe(node)
     after = before.model_copy(update={"sysctls": {**before.sysctls, key: "12345"}})
     stage = Stage(operation=command("sysctl", "-w", f"{key}=12345"), after=after)
-    made = build_plan(Outlook(node="node-1", before={Horizon.NOW: before}, after={Horizon.NOW: after}, stages=(stage,)))
+    made = build_plan(
+        Outlook(node="node-1", before={Horizon.NOW: before}, after={Horizon.NOW: after}, stages=(stage,))
+    )
     (tmp_path / "apply.sh").write_text(emit_apply(made))
     (tmp_path / "rollback.sh").write_text(emit_rollback(made))
     plan = Planned(node, Recipe(made, "", (), ()), tmp_path)
