@@ -291,25 +291,40 @@ class Walk:
                 self._lead(family, rule.endpoint + offset, hits, led)
             elif rule.called is not None:
                 below = Here(rule.text, path, here.depth + 1, {})
-                left = self._shaped(family, rule.called, offset + rule.offset, hits, below, led)
-                join(below.returned, left.items())
+                self._call(family, rule.called, offset + rule.offset, hits, below, led)
                 back = here.returned if isinstance(rule.effect, Goto) else arrivals
                 join(back, below.returned.items())
             else:
                 self._act(rule.effect, hits, place, here.returned, arrivals, here.depth)
         return arrivals
 
+    def _call(
+        self, family: Family, shape: Shape, offset: int, arrivals: Arrivals, below: "Here", led: Arrivals
+    ) -> None:
+        """Packets through called chains of one shape, those together that lead to the same destination."""
+        parts = [family]
+        if self.dispatch is not None and len(shape.endpoints) == 1:
+            parts = [part for _, part in family.led(shape.endpoints[0] + offset, self.dispatch.constants)]
+        for part in parts:
+            here = below if part is family else replace(below, returned={})
+            left = self._shaped(part, shape, offset, arrivals, here, led)
+            if part is family:
+                join(below.returned, left.items())
+            else:
+                for held in (here.returned, left):
+                    join(below.returned, ((form, where & part.whole) for form, where in held.items()))
+
     def _lead(self, family: Family, at: int, hits: Arrivals, into: Arrivals) -> None:
         """Packets to new destinations."""
         if self.dispatch is None:  # pragma: no cover
             raise RuntimeError("a family without a dispatch")
-        for (address, port), those in family.targets(at, self.dispatch.constants):
+        for (address, port), those in family.led(at, self.dispatch.constants):
             for form, where in hits.items():
                 moved = replace(
                     form, bound=True, translated=True, destination=address,
                     destination_port=form.destination_port if port is None else port,
                 )  # fmt: skip
-                join(into, ((moved, where & those),))
+                join(into, ((moved, where & those.whole),))
 
     def _act(
         self, effect: Effect, hits: Arrivals, place: Place, returned: Arrivals, onward: Arrivals, depth: int

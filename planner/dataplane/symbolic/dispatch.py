@@ -41,7 +41,7 @@ class Family:
     constants: list[tuple[Constant, ...]] = field(default_factory=list)
     _whole: PacketSet | None = None
     _meeting: dict[tuple[Field, int], PacketSet] = field(default_factory=dict)
-    _targets: dict[int, list[tuple[Endpoint, PacketSet]]] = field(default_factory=dict)
+    _led: "dict[int, list[tuple[Endpoint, Family]]]" = field(default_factory=dict)
 
     @property
     def whole(self) -> PacketSet:
@@ -73,18 +73,24 @@ class Family:
                 self._meeting[question] = known
         return where & known
 
-    def targets(self, at: int, constants: Constants) -> list[tuple[Endpoint, PacketSet]]:
-        """Destinations, each standing for those that it is like, with the packets that are led there."""
-        known = self._targets.get(at)
+    def led(self, at: int, constants: Constants) -> "list[tuple[Endpoint, Family]]":
+        """Destinations, each standing for those that it is like, with the rules that lead there."""
+        known = self._led.get(at)
         if known is None:
-            groups: dict[Endpoint, list[PacketSet]] = {}
+            groups: dict[Endpoint, Family] = {}
             for key, one in zip(self.keys, self.constants, strict=True):
                 endpoint = one[at]
                 if isinstance(endpoint, tuple):
                     address, port = endpoint
                     like = constants.address(address), None if port is None else constants.port(port)
-                    groups.setdefault(like, []).append(key)
-            known = self._targets[at] = [(like, self.space.union(keys)) for like, keys in groups.items()]
+                    group = groups.get(like)
+                    if group is None:
+                        group = groups[like] = Family(self.space, self.shape, self.truths)
+                    group.keys.append(key)
+                    group.constants.append(one)
+            known = self._led[at] = list(groups.items())
+            for like, group in known:
+                group._led[at] = [(like, group)]  # noqa: SLF001 - of the same class
         return known
 
 

@@ -1,7 +1,8 @@
 """Both sides at once: what is the same on both is done once, and only what differs is done twice."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar, assert_never
 
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.chains import Arrivals
@@ -14,6 +15,13 @@ Ends = dict[tuple[End, End], PacketSet]
 Touched = Callable[[str], PacketSet]
 """For a stage: packets, as they entered, that something changed in it can meet."""
 Key = TypeVar("Key")
+VEILING = frozenset(
+    {
+        "output raw", "output mangle", "output nat", "output filter", "forward mangle", "forward filter", "forward security",
+        "postrouting mangle",
+    }
+)  # fmt: skip
+"""Stages that do not look at the next hop."""
 TRANSLATING = frozenset({"prerouting nat", "output nat"})
 
 
@@ -52,17 +60,15 @@ def run(
                 apart.append(((before, after), where))
             else:
                 left[before, after] = where
-        if joint:
-            for step, where in sides[0].step(stage, joint, dispatch=dispatch).items():
-                if dispatch is None or stage not in TRANSLATING:
-                    _add(left, (step, step), where)
-                    continue
-                for like, part in dispatch.joined(step, where):
-                    _add(left, (like, like), part)
+        for step, where in _jointly(sides[0], stage, joint, dispatch):
+            _add(left, (step, step), where)
+        if stage in VEILING and stage not in changed:
+            apart = _veiled(space, sides, stage, apart, dispatch, left)
         for (before, after), where in apart:
-            for one, part in _step(sides[0], before, stage, where):
-                for other, both in _step(sides[1], after, stage, part):
-                    _add(left, (one, other), both)
+            for pair, part in _product(
+                _step(sides[0], before, stage, where), _step(sides[1], after, stage, where)
+            ):
+                _add(left, pair, part)
         pairs = left
     ends: Ends = {}
     for (before, after), where in pairs.items():
@@ -74,6 +80,78 @@ def run(
     return ends
 
 
+def _jointly(
+    side: Side, stage: str, arrivals: Arrivals, dispatch: Dispatch | None
+) -> Iterator[tuple[Step, PacketSet]]:
+    """Packets that both sides treat alike, through one stage."""
+    for step, where in side.step(stage, arrivals, dispatch=dispatch).items() if arrivals else ():
+        if dispatch is None or stage not in TRANSLATING:
+            yield step, where
+        else:
+            yield from dispatch.joined(step, where)
+
+
+def _veiled(
+    space: Space,
+    sides: tuple[Side, Side],
+    stage: str,
+    apart: list[tuple[Pair, PacketSet]],
+    dispatch: Dispatch | None,
+    left: dict[Pair, PacketSet],
+) -> list[tuple[Pair, PacketSet]]:
+    """Pairs that differ only in what a stage does not look at go through it as one; the others are given back."""
+    others: list[tuple[Pair, PacketSet]] = []
+    joint: Arrivals = {}
+    groups: dict[Form, list[tuple[Form, Form, PacketSet]]] = {}
+    blind: bool | None = None
+    for pair, where in apart:
+        match pair:
+            case (Form() as before, Form() as after) if before.stage == after.stage == stage:
+                veiled = replace(before, hop="")
+                if before.link != after.link or before.first_link != after.first_link:
+                    blind = sides[0].blind(stage) if blind is None else blind
+                    veiled = (
+                        replace(veiled, link="", first_link="") if blind and not before.bridge else before
+                    )
+                if veiled != before and veiled == replace(
+                    after, hop=veiled.hop, link=veiled.link, first_link=veiled.first_link
+                ):
+                    _add(joint, veiled, where)
+                    groups.setdefault(veiled, []).append((before, after, where))
+                    continue
+            case _:
+                pass
+        others.append((pair, where))
+    for veiled, members in groups.items():
+        for step, where in _jointly(sides[0], stage, {veiled: joint[veiled]}, dispatch):
+            for before, after, those in members:
+                part = where & those
+                if part.satisfiable():
+                    _add(left, (_shown(step, veiled, before), _shown(step, veiled, after)), part)
+    space.tidy()
+    return others
+
+
+def _shown(step: Step, veiled: Form, form: Form) -> Step:
+    """What was hidden, as it is for one side."""
+    match step:
+        case Form():
+            hidden = {
+                name: getattr(form, name)
+                for name in ("hop", "link", "first_link")
+                if getattr(veiled, name) != getattr(form, name)
+                and getattr(step, name) == getattr(veiled, name)
+            }
+            return replace(step, **hidden)
+        case End(at=Form() as at):
+            shown = _shown(at, veiled, form)
+            return replace(step, at=shown if isinstance(shown, Form) else at)
+        case End():
+            return step
+        case _:
+            assert_never(step)
+
+
 def _met(
     space: Space, form: Form, stage: str, changed: Collection[str], touched: Touched | None
 ) -> PacketSet:
@@ -82,6 +160,29 @@ def _met(
         return space.none
     as_entered = form.destination is None and form.destination_port is None and form.source is None
     return touched(stage) if touched is not None and as_entered and form.source_ports is None else space.all
+
+
+def _product(
+    before: list[tuple[Step, PacketSet]], after: list[tuple[Step, PacketSet]]
+) -> Iterator[tuple[Pair, PacketSet]]:
+    """Two ways to part one set, as one: most parts are the same in both."""
+    there = {where: step for step, where in after}
+    rest: list[tuple[Step, PacketSet]] = []
+    for step, where in before:
+        other = there.pop(where, None)
+        if other is None:
+            rest.append((step, where))
+        else:
+            yield (step, other), where
+    for step, where in rest:
+        left = where
+        for part, other in there.items():
+            both = left & part
+            if both.satisfiable():
+                yield (step, other), both
+                left = left & ~part
+                if not left.satisfiable():
+                    break
 
 
 def _at(step: Step, stage: str) -> bool:

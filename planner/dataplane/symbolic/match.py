@@ -151,6 +151,9 @@ class Matcher:
             case Opaque(text=text) if text.startswith(NAME):
                 led = self.way_back.meets(text, form)
                 return self._oracle((text, self.salt), form, text) if led is None else led
+            case Opaque(text=text) if text.startswith("-m recent --set "):
+                # It remembers the address, and matches (net/netfilter/xt_recent.c, recent_mt()).
+                return self.space.all
             case Opaque(text=text, stateful=stateful):
                 where = (place.hook, place.table, place.path) if stateful else ()
                 return self._oracle((text, where), form, text)

@@ -1,6 +1,7 @@
 """Chains that are alike but for their constants: one shape, and for each chain the constants in order."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv6Address
@@ -15,6 +16,7 @@ CONSTANT = re.compile(
 )
 """What may be another one in each chain of a shape."""
 ENDPOINT = re.compile(r"(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-f:]+)\])(?::(\d+))?$|([0-9a-f]*:[0-9a-f:]+)$")
+KINDS = {"dport": "port", "to-destination": "endpoint"}
 DEEPEST = 8
 LONGEST = 64
 """Rules of a chain with a shape, and of those below it."""
@@ -89,7 +91,7 @@ class Shapes:
         self._known: dict[str, Instance | None] = {}
         self._shapes: dict[object, Shape | None] = {}
         self._numbers: dict[str, int] = {}
-        self._sites: dict[object, list[tuple[str, int]]] = {}
+        self._forms: dict[int, list[tuple[re.Pattern[str], tuple[str, ...]]]] = {}
 
     def rule(self, text: str) -> Instance | None:
         """A single rule with what it calls, as if it were a chain of its own."""
@@ -110,19 +112,11 @@ class Shapes:
     def _read(self, rules: tuple[str, ...], depth: int) -> Instance | None:
         if len(rules) > LONGEST:
             return None
-        parts = CONSTANT.split("\n".join(rules))
-        # In each group of seven: the text before; side and address; option and value; jump or goto and target.
-        form = (tuple(parts[::7]), tuple(parts[1::7]), tuple(parts[3::7]), tuple(parts[5::7]))
-        sites = self._sites.get(form)
-        if sites is None:
-            sites = self._sites[form] = [
-                (kind, at) for start in range(1, len(parts), 7) for kind, at in (_site(parts, start),) if kind
-            ]
+        form, kinds, texts = self._form("\n".join(rules), len(rules))
         constants: list[Constant] = []
         called: list[Instance] = []
         targets: list[object] = [form]
-        for kind, at in sites:
-            text = parts[at]
+        for kind, text in zip(kinds, texts, strict=True):
             if kind == "address":
                 constants.append(self.number(text))
             elif kind == "jump":
@@ -148,6 +142,39 @@ class Shapes:
         for one in called:
             constants += one.constants
         return Instance(shape, tuple(constants))
+
+    def _form(self, text: str, count: int) -> tuple[re.Pattern[str], tuple[str, ...], Sequence[str]]:
+        """What is fixed in a text, of which kinds its constants are, and these."""
+        known = self._forms.setdefault(count, [])
+        for at, (pattern, kinds) in enumerate(known):
+            found = pattern.fullmatch(text)
+            if found is not None:
+                if at:
+                    known.insert(0, known.pop(at))
+                return pattern, kinds, found.groups()
+        parts = CONSTANT.split(text)
+        made, kinds_made, texts = [re.escape(parts[0])], [], []
+        # In each group of seven: side and address; option and value; jump or goto and target; the text after.
+        for start in range(1, len(parts), 7):
+            side, address, option, value, jump, target, after = parts[start : start + 7]
+            if side is not None:
+                made.append(rf"-{side} ([0-9a-f.:]+)/(?:32|128)")
+                kinds_made.append("address")
+                texts.append(address)
+            elif jump is not None:
+                made.append(rf"-{jump} (\S+)")
+                kinds_made.append("jump")
+                texts.append(target)
+            elif option in KINDS:
+                made.append(rf"--{option} ([^\s\"]+)")
+                kinds_made.append(KINDS[option])
+                texts.append(value)
+            else:
+                made.append(rf'--{option} (?:"[^"\\]*"|[^\s"]+)')
+            made.append(re.escape(after))
+        pattern = re.compile("".join(made))
+        known.insert(0, (pattern, tuple(kinds_made)))
+        return pattern, tuple(kinds_made), texts
 
     def _endpoint(self, text: str) -> Endpoint | None:
         found = ENDPOINT.match(text)
@@ -215,15 +242,6 @@ class Shapes:
                 )
             case _:
                 return endpoint is None and target is None
-
-
-def _site(parts: list[str], start: int) -> tuple[str, int]:
-    """What kind of constant a group holds, and where; nothing for what never counts."""
-    if parts[start] is not None:
-        return "address", start + 1
-    if parts[start + 2] is not None:
-        return {"dport": "port", "to-destination": "endpoint"}.get(parts[start + 2], ""), start + 3
-    return "jump", start + 5
 
 
 def packed(address: str) -> int:

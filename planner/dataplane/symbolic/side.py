@@ -1,5 +1,6 @@
 """One side's packets from stage to stage: which table or decision comes next, and what it does to a set."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -47,6 +48,16 @@ FOLLOWS = {
     "forward security": "postrouting mangle", "output mangle": "output nat", "output nat": "output filter",
 }  # fmt: skip
 Step = Form | End
+SEES_LINK = re.compile(r"[\n ](?:-o |--limit-iface-out|--physdev-out)")
+USED = re.compile(r"[\n ]-m (\w+)")
+BLIND = frozenset(
+    {
+        "comment", "tcp", "udp", "sctp", "icmp", "icmp6", "multiport", "mark", "connmark", "conntrack", "state", "statistic",
+        "recent", "limit", "hashlimit", "addrtype", "iprange", "string", "time", "quota", "ttl", "tos", "dscp", "length",
+        "owner", "mac", "pkttype", "u32", "bpf",
+    }
+)  # fmt: skip
+"""Matches that ask for the link that a packet leaves by in no other way than `SEES_LINK` finds."""
 
 
 def _later() -> dict[str, frozenset[str]]:
@@ -138,6 +149,14 @@ class Side:
             else:
                 add(found, self._onward(stage, form), where)
         return found
+
+    def blind(self, stage: str) -> bool:
+        """Whether no rule of a stage's table can look at the link that packets leave by."""
+        for _, table in self.view.tables(stage.partition(" ")[2]):
+            text = "\n".join(["", *(rule for rules in table.chains.values() for rule in rules)])
+            if SEES_LINK.search(text) or not BLIND.issuperset(USED.findall(text)):
+                return False
+        return True
 
     def _decision(self, stage: str) -> Callable[[PacketSet, Form], list[tuple[PacketSet, Step]]] | None:
         """What decides at a stage that is no table."""
