@@ -54,7 +54,10 @@ class PacketChanges:
             comparison = self.at(horizon)
             if not any(comparison is one for one in seen):
                 seen.append(comparison)
-                yield NodeComparison(node=self.outlook.node, horizon=horizon, comparison=comparison)
+                # What of the proposal was not understood may do anything: no proof goes beyond it.
+                unknown = tuple(dict.fromkeys((*comparison.unknown, *map(str, self.outlook.gaps))))
+                told = comparison.model_copy(update={"unknown": unknown})
+                yield NodeComparison(node=self.outlook.node, horizon=horizon, comparison=told)
 
     def _compared(self, before: NodeState, after: NodeState) -> Comparison:
         if _decides(before) == _decides(after):
@@ -101,6 +104,7 @@ def hints_of(topology: Topology) -> Iterator[Hint]:
         for destination in (*topology.service_ranges[:1], *topology.pod_ranges[:1]):
             yield Hint(source=source, destination=destination, protocol=TCP, link=inner)
         yield Hint(source=source, destination=OUTSIDE, protocol=TCP, destination_port=HTTPS, link=inner)
+        yield Hint(source=source, destination=OUTSIDE, link=inner)
     yield Hint(source=OUTSIDE, protocol=TCP, destination_port=SSH, link=outer)
     for port in topology.node_ports[:1]:
         yield Hint(source=OUTSIDE, protocol=TCP, destination_port=port, link=outer)

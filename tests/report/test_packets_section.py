@@ -47,3 +47,11 @@ def test_the_lost_packets_and_the_broken_paths_are_shown_with_a_witness() -> Non
     assert [one for one in published.paths if one.invariant == "pods-reach-outside" and one.kind == "broken"]
     assert lost[0].witness in text
     assert "Paths that must stay open" in text
+
+
+def test_a_part_of_the_proposal_that_is_not_understood_takes_the_proof_away(tmp_path: Path) -> None:
+    """A loop may do anything: nothing is called equivalent, though nothing that was understood changes a packet."""
+    found = assessed(tmp_path, "iptables -A INPUT -i lo -j ACCEPT\nfor x in a; do iptables -F; done")
+
+    assert json_v1.report(found).equivalent is False
+    assert "equivalent: proven" not in terminal.render(found)
