@@ -72,6 +72,15 @@ def plan(
         float,
         typer.Option("--growth", min=1.0, max=1000.0, help="Limits must hold for today's usage times this."),
     ] = 5.0,
+    budget: Annotated[
+        float,
+        typer.Option(
+            "--budget",
+            min=0.1,
+            max=3600.0,
+            help="About how many seconds the comparison of all packets may take for each node; beyond it is unknown.",
+        ),
+    ] = 20.0,
     full: Annotated[bool, typer.Option("--full", help="Print every line of every list.")] = False,
     gate: Annotated[Gate | None, typer.Option("--gate", help="Exit with 3 at this level or above.")] = None,
     detailed: Annotated[
@@ -82,13 +91,16 @@ def plan(
     ] = False,
 ) -> None:
     """Plan a change: what it does to packets, pods and people, how risky, and the way back."""
-    if isnan(growth):
-        raise typer.BadParameter("it is not a number", param_hint="--growth")
+    for name, value in (("--growth", growth), ("--budget", budget)):
+        if isnan(value):
+            raise typer.BadParameter("it is not a number", param_hint=name)
     if out is not None:
         expect_directory(out)
     with progress("planning"):
         snapshot, proposed = read_inputs(files, before, kind, noflush=noflush)
-        assessment = assessed(snapshot, proposed, name=str(files[0]), title=title, growth=growth)
+        assessment = assessed(
+            snapshot, proposed, name=str(files[0]), title=title, growth=growth, budget=budget
+        )
     if out is not None:
         write_plan(out, assessment, snapshot, proposed)
         note(f"wrote assessment.json, apply.sh, rollback.sh and the states before and after to {out}")
@@ -114,14 +126,15 @@ def assessed(
     name: str,
     title: str,
     growth: float,
+    budget: float = 20.0,
 ) -> "Assessment":
     """The assessment of a proposal; `name` is the file of one that is a snapshot."""
     from planner.assess import assess, assess_snapshots
     from planner.models.snapshot import Snapshot
 
     if isinstance(proposed, Snapshot):
-        return assess_snapshots(snapshot, proposed, name=name, title=title, growth=growth)
-    return assess(snapshot, proposed, title=title, growth=growth)
+        return assess_snapshots(snapshot, proposed, name=name, title=title, growth=growth, budget=budget)
+    return assess(snapshot, proposed, title=title, growth=growth, budget=budget)
 
 
 def _exit_code(assessment: "Assessment", gate: "Gate | None", *, detailed: bool, strict: bool) -> int:

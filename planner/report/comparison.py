@@ -60,7 +60,8 @@ def _class(number: int, one: PacketClass, width: int) -> list[str]:
     sure = "" if one.exactness is Exactness.EXACT else f" ({one.exactness.value})"
     head = f"{number}. {kind}{sure}" + (f": {visible(one.words)}" if one.words else "")
     state = "" if one.witness.state == "NEW" else f", {one.witness.state}"
-    rows = [
+    rows = [("whose", one.words)] if one.words else []
+    rows += [
         ("packet", f"{one.witness}{state}"),
         ("before", _ending(one.before)),
         ("after", _ending(one.after)),

@@ -7,7 +7,7 @@ from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.report.escape import code, fence, html, markdown, remark
-from planner.report.packets import drawn_lines
+from planner.report.packets import SCOPE, PacketBlock
 from planner.report.rehearsal import markdown_lines
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
@@ -15,7 +15,7 @@ from planner.report.words import command_line, count
 BUDGET = 60_000
 """Characters. GitHub refuses a comment over 65,536; whole items are left out, and their number is told."""
 SHOWN_ITEMS = 5
-SHOWN_CLASSES = 20
+SHOWN_PACKETS = 20
 
 
 def render(assessment: Assessment, *, budget: int = BUDGET) -> str:
@@ -63,16 +63,12 @@ def _blocks(page: View) -> Iterable[str]:
     rest = page.items[SHOWN_ITEMS:]
     if rest:
         yield _folded(f"{count(len(rest), 'more finding')}", "".join(_item(item) for item in rest))
-    for part in page.packets:
-        if part.lines or part.unknown:
-            lines = [f"- {markdown(text)}" for text in drawn_lines(part, SHOWN_CLASSES)]
-            lines += ["", *(f"<sub>{markdown(text)}</sub>" for text in part.scope[:1])]
-            yield _folded(f"Packets: {part.title}", "\n".join(lines))
-        else:
-            yield f"**Packets**: {markdown(part.title)}\n\n"
-    yield from _listed(
-        "Paths that must stay open", [*page.checked, *(f"{one.kind}: {one.text}" for one in page.paths)]
-    )
+    if page.packets:
+        yield _folded(
+            f"Packets before and after: {page.packets[0].verdict}", "\n".join(_packets(page.packets))
+        )
+    if page.paths:
+        yield _folded("Paths that must stay open", "\n".join(_paths(page)))
     if page.groups:
         total = sum(group.total for group in page.groups)
         yield _folded(f"Structural diff ({count(total, 'change')})", "".join(_group(g) for g in page.groups))
@@ -90,6 +86,36 @@ def _blocks(page: View) -> Iterable[str]:
     yield from _listed("Already so before this change", page.preexisting)
     yield from _listed("Drift: running and persisted values differ before this change", page.drift)
     yield from _listed("Not read or not modelled", [str(gap) for gap in page.gaps])
+
+
+def _packets(blocks: tuple[PacketBlock, ...]) -> Iterable[str]:
+    for block in blocks:
+        yield f"**{markdown(block.node)}, {block.when}**: {markdown(block.verdict)}"
+        yield ""
+        if block.lines:
+            yield "| | packets | before | after | for one | decided by |"
+            yield "|---|---|---|---|---|---|"
+        for line in block.lines[:SHOWN_PACKETS]:
+            words = markdown(line.words) + (f" ({markdown(line.sure)})" if line.sure else "")
+            where = f" {code(line.where)}" if line.where else ""
+            rule = code(line.rule.replace("|", "¦")) if line.rule else ""
+            yield f"| {line.kind} | {words} | {markdown(line.before)} | {markdown(line.after)} | {code(line.witness)} | {rule}{where} |"
+        if len(block.lines) > SHOWN_PACKETS:
+            yield f"\nand {len(block.lines) - SHOWN_PACKETS} more: `netchange compare`"
+        for reason in block.unknown[:SHOWN_PACKETS]:
+            yield f"- not known: {markdown(reason)}"
+        yield ""
+    yield markdown(SCOPE)
+
+
+def _paths(page: View) -> Iterable[str]:
+    yield from (f"{markdown(text)}\n" for text in page.checked)
+    for group in page.paths:
+        yield f"**{markdown(group.title)}**\n"
+        yield from (f"- {markdown(text)}" for text in group.lines[:SHOWN_PACKETS])
+        if len(group.lines) > SHOWN_PACKETS:
+            yield f"- and {len(group.lines) - SHOWN_PACKETS} more"
+        yield ""
 
 
 def _item(item: Item) -> str:

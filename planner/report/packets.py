@@ -1,240 +1,220 @@
-"""Packets that are treated differently, and paths that must stay open, as lines that every form of a report draws."""
+"""What an assessment says of all packets: for each node and horizon a verdict, then one line for each part of its traffic."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from planner.models.assessment import Assessment
-from planner.models.comparison import Comparison, Exactness, PacketClass
+from planner.models.change import Change
+from planner.models.comparison import Comparison, Ending, Exactness, NodeComparison, PacketClass
+from planner.models.flow import Disposition, Trace
 from planner.models.horizon import Horizon
-from planner.models.invariant import Kept
 from planner.models.traffic import TrafficClass
-from planner.report.comparison import verdict
+from planner.report.words import count
+from planner.risks.moved import to_blame
 
-SHOWN_ODD, SHOWN_UNKNOWN = 3, 6
-BLOCKED, LET_THROUGH, OTHERWISE = "blocked", "let through", "otherwise"
-BROKEN, SHUT, DOUBTFUL, MENDED, ALREADY = "broken", "shut meanwhile", "not known", "mended", "broken before"
-TRAFFIC = {
-    TrafficClass.POD_TO_POD_SAME_NODE: "pods of the node among themselves",
-    TrafficClass.POD_TO_POD_CROSS_NODE: "pods and pods of other nodes",
-    TrafficClass.POD_TO_SERVICE: "pods to Services",
-    TrafficClass.POD_TO_EXTERNAL: "pods and the outside",
-    TrafficClass.EXTERNAL_TO_NODEPORT_LB: "clients to NodePorts and load balancers",
-    TrafficClass.HOSTPORT: "clients to host ports",
-    TrafficClass.DNS: "DNS",
-    TrafficClass.NODE_TO_APISERVER: "node and API server",
-    TrafficClass.NODE_MANAGEMENT: "management of the node",
-    TrafficClass.KUBELET_PROBES: "health probes",
-    TrafficClass.HOST_EGRESS: "the node and the outside",
+PROVEN = "Equivalent: proven"
+ASIDE = frozenset({"odd", "refused", "other", "unserved", "vacant", "sizes", "passing"})
+"""Parts that nobody asks about; they are counted."""
+SCOPE = "Looked at: all unicast packets of IPv4 and IPv6 that are routed or cross a bridge; docs/concepts/data-plane.md says what is not."
+WORDS = {
+    "blocked": "newly blocked",
+    "let in": "newly let in",
+    "elsewhere": "led elsewhere",
+    "unknown": "not decided",
 }
+IDLE = frozenset({"node", "pods-to-node", "self"})
+KINDS = ("blocked", "let in", "elsewhere", "unknown")
+REASONS = 3
+NEARLY = 0.9
+URGENT: tuple[TrafficClass | None, ...] = (
+    TrafficClass.NODE_MANAGEMENT, TrafficClass.NODE_TO_APISERVER, TrafficClass.DNS, TrafficClass.POD_TO_SERVICE,
+    TrafficClass.POD_TO_POD_CROSS_NODE, TrafficClass.POD_TO_EXTERNAL, TrafficClass.EXTERNAL_TO_NODEPORT_LB,
+    TrafficClass.KUBELET_PROBES, TrafficClass.POD_TO_POD_SAME_NODE, TrafficClass.HOSTPORT, TrafficClass.HOST_EGRESS,
+)  # fmt: skip
+"""What a reader wants to know first."""
 
 
 @dataclass(frozen=True, slots=True)
 class PacketLine:
-    """One class."""
+    """One part of the traffic that is treated differently in one way."""
 
     kind: str
-    who: str
-    witness: str
+    """blocked, let in, elsewhere or unknown."""
+    words: str
+    """Whose packets; with `some of` where not all are meant."""
     before: str
     after: str
     sure: str
     """Empty where it is exact."""
-    named: bool
-    """It is traffic that people name."""
-
-    @property
-    def text(self) -> str:
-        """On one line."""
-        sure = f" ({self.sure})" if self.sure else ""
-        return f"{self.who}: {self.witness}: {self.before} → {self.after}{sure}"
+    witness: str
+    rule: str
+    """What decides, and empty where nothing can be named."""
+    where: str
+    """File and line of the proposal."""
+    urgency: int
 
 
 @dataclass(frozen=True, slots=True)
-class Packets:
+class PacketBlock:
     """One node at one horizon."""
 
     node: str
-    onset: str
+    when: str
     verdict: str
     lines: tuple[PacketLine, ...]
-    """What is taken away first, then what is let through, then the rest; what no traffic class knows comes last."""
+    others: int
+    """Classes of packets that nobody asks about."""
     unknown: tuple[str, ...]
-    scope: tuple[str, ...]
-
-    @property
-    def title(self) -> str:
-        """Who, when, what."""
-        return f"{self.node}, {self.onset}: {self.verdict}"
 
 
-@dataclass(frozen=True, slots=True)
-class PathLine:
-    """One path that does not simply hold."""
+def packet_blocks(assessment: Assessment) -> Iterator[PacketBlock]:
+    """At once, and what later horizons have of their own."""
+    changes: dict[str, list[Change]] = {}
+    for scored in assessment.changes:
+        changes.setdefault(scored.change.node, []).append(scored.change)
+    told: dict[str, set[tuple[str, ...]]] = {}
+    for one in assessment.packets:
+        known = told.setdefault(one.node, set())
+        block = _block(one, changes.get(one.node, []), known)
+        if one.horizon is Horizon.NOW or block.lines or block.unknown:
+            yield block
+        known.update(_key(line) for line in block.lines)
 
-    kind: str
-    words: str
-    why: str
 
-    @property
-    def text(self) -> str:
-        """On one line."""
-        return f"{self.words}: {self.why}" if self.why else self.words
+def short_verdict(comparisons: Iterable[NodeComparison]) -> str:
+    """For the head of a report: the present horizon of all nodes together."""
+    now = [one.comparison for one in comparisons if one.horizon is Horizon.NOW]
+    if not now:
+        return ""
+    if all(one.equivalent for one in now):
+        return f"{PROVEN}, no packet is treated differently at once"
+    parts = _counted(now)
+    unknown = any(one.unknown for one in now)
+    if not parts:
+        return "no packet that anybody sends is treated differently" + ("; not proven" if unknown else "")
+    return ", ".join(parts) + ("; more may be, not everything is known" if unknown else "")
 
 
-def packets_of(assessment: Assessment) -> tuple[Packets, ...]:
-    """For each representative and horizon that was compared; a later one only where it tells something."""
-    return tuple(
-        Packets(
-            node=one.node,
-            onset=one.horizon.words,
-            verdict=verdict(one.comparison),
-            lines=tuple(_line(each) for each in sorted(one.comparison.classes, key=_rank)),
-            unknown=one.comparison.unknown,
-            scope=one.comparison.scope,
-        )
-        for one in assessment.packets
-        if one.horizon is Horizon.NOW or not one.comparison.equivalent
+def _block(one: NodeComparison, changes: list[Change], known: set[tuple[str, ...]]) -> PacketBlock:
+    asked = _asked(one.comparison)
+    groups: dict[tuple[str, str], list[PacketClass]] = {}
+    for found in asked:
+        groups.setdefault((_kind(found), found.words), []).append(found)
+    lines = [_line(kind, members, one.comparison, changes) for (kind, _), members in groups.items()]
+    fresh = [line for line in sorted(lines, key=_rank) if _key(line) not in known]
+    return PacketBlock(
+        node=one.node,
+        when=one.horizon.words,
+        verdict=_verdict(one.comparison, len(lines) - len(fresh)),
+        lines=tuple(fresh),
+        others=len(one.comparison.classes) - len(asked),
+        unknown=one.comparison.unknown if one.horizon is Horizon.NOW else (),
     )
 
 
-def in_short(assessment: Assessment) -> str:
-    """For the head of a report: proven equal, how many classes, or why nothing is said."""
-    if not assessment.packets:
-        return "none compared: nothing that moves packets changes" if assessment.changes else "none compared"
-    classes = [one for part in assessment.packets for one in part.comparison.classes]
-    unknown = {text for part in assessment.packets for text in part.comparison.unknown}
-    if not classes and not unknown:
-        return "equivalent: proven"
-    return verdict(Comparison(classes=tuple(classes), unknown=tuple(sorted(unknown))))
+def _verdict(comparison: Comparison, same: int) -> str:
+    if comparison.equivalent:
+        return PROVEN
+    if not comparison.classes:
+        return "no packet found that is treated differently; not proven, because not everything is known"
+    parts = _counted([comparison])
+    if not parts:
+        return "only packets that nobody sends, or that are refused either way, are treated differently"
+    return ", ".join(parts) + (f"; {same} of them at an earlier time already" if same else "")
 
 
-def paths_of(assessment: Assessment) -> tuple[PathLine, ...]:
-    """What is broken by the change first, what was broken already last."""
-    lines = [_path(one) for one in assessment.invariants]
-    order = (BROKEN, SHUT, DOUBTFUL, MENDED, ALREADY)
-    return tuple(
-        sorted((line for line in lines if line is not None), key=lambda line: order.index(line.kind))
-    )
+def _counted(comparisons: list[Comparison]) -> list[str]:
+    """`2 sorts of packets newly blocked`, `1 newly let in`."""
+    told = {(at, _kind(one), one.words) for at, each in enumerate(comparisons) for one in _asked(each)}
+    kinds = [kind for _, kind, _ in told]
+    found: list[str] = []
+    for kind in KINDS:
+        if number := kinds.count(kind):
+            found.append(f"{number if found else count(number, 'sort') + ' of packets'} {WORDS[kind]}")
+    return found
 
 
-def _rank(one: PacketClass) -> tuple[bool, int, bool]:
-    kind = 0 if one.newly_blocked else 1 if one.newly_allowed else 2
-    return one.traffic is None, kind, one.witness.state != "NEW"
+def _asked(comparison: Comparison) -> list[PacketClass]:
+    return [one for one in comparison.classes if one.part not in ASIDE and not _unheard(one)]
 
 
-def _line(one: PacketClass) -> PacketLine:
-    kind = BLOCKED if one.newly_blocked else LET_THROUGH if one.newly_allowed else OTHERWISE
-    who = one.words or (TRAFFIC[one.traffic] if one.traffic is not None else "other packets")
-    state = "" if one.witness.state == "NEW" else f", {one.witness.state}"
-    sure = "" if one.exactness is Exactness.EXACT else str(one.exactness)
-    if sure and one.because:
-        sure = f"{sure}: {one.because[0]}"
-    why = f", {one.after.reason}" if one.after.reason else ""
+def _unheard(one: PacketClass) -> bool:
+    """To a port where nobody listens."""
+    walked = one.walked_before
+    return one.part in IDLE and walked is not None and walked.listens == "nobody"
+
+
+def _kind(one: PacketClass) -> str:
+    if one.exactness is Exactness.UNKNOWN:
+        return "unknown"
+    return "blocked" if one.newly_blocked else "let in" if one.newly_allowed else "elsewhere"
+
+
+def _line(kind: str, members: list[PacketClass], comparison: Comparison, changes: list[Change]) -> PacketLine:
+    first = min(members, key=lambda one: one.witness.state != "NEW")
+    blamed = to_blame(first, changes)
+    source = next((change.source for change in blamed if change.source is not None), None)
+    state = "" if first.witness.state == "NEW" else f", {first.witness.state}"
+    because = "; ".join(first.because[:REASONS])
     return PacketLine(
-        kind,
-        who,
-        f"{one.witness}{state}",
-        str(one.before),
-        f"{one.after}{why}",
-        sure,
-        one.traffic is not None,
+        kind=kind,
+        words=_whole(kind, first, comparison) + first.words,
+        before=_ends(first.before, first.after),
+        after=_ends(first.after, first.before),
+        sure="" if first.exactness is Exactness.EXACT else because or first.exactness.value,
+        witness=f"{first.witness}{state}",
+        rule=_rule(first),
+        where=str(source) if source is not None else "",
+        urgency=URGENT.index(first.traffic) if first.traffic in URGENT else len(URGENT),
     )
 
 
-def _path(one: Kept) -> PathLine | None:
-    words = f"{one.node}: {one.path.words}"
-    if one.step is not None:
-        return PathLine(SHUT, words, f"after step {one.step}: {one.after.reason}")
-    later = f" ({one.horizon.words})"
-    for applies, kind, why in (
-        (one.newly_broken, BROKEN, f"{one.after.reason}{later}"),
-        (one.doubtful, DOUBTFUL, f"{one.after.reason}{later}"),
-        (one.mended, MENDED, f"{one.before.reason}{later}"),
-        (one.already_broken, ALREADY, one.before.reason),
-    ):
-        if applies:
-            return PathLine(kind, words, why)
-    return None
+def _whole(kind: str, one: PacketClass, comparison: Comparison) -> str:
+    """How much of its part is lost."""
+    if kind != "blocked" or one.traffic is None:
+        return ""
+    mine = [loss for loss in comparison.losses if (loss.part, loss.family) == (one.part, one.witness.family)]
+    if any(loss.everything for loss in mine):
+        return "all "
+    return "nearly all " if any(loss.certain >= NEARLY for loss in mine) else "some of: "
 
 
-def drawn_lines(part: Packets, limit: int | None) -> Iterator[str]:
-    """Classes of traffic that people name, up to a limit; all others are counted. Without a limit: everything."""
-    named = [line for line in part.lines if line.named]
-    shown = part.lines if limit is None else named[:limit] or part.lines[:SHOWN_ODD]
-    for line in shown:
-        yield f"{line.kind:<11} {line.text}"
-    rest, odd = len(named) - sum(line.named for line in shown), sum(not line.named for line in part.lines)
-    odd -= sum(not line.named for line in shown)
-    if rest:
-        yield f"and {classes(rest)} more"
-    if odd:
-        yield f"and {classes(odd)} of packets that nobody should send: odd addresses, invalid, at their hop limit"
-    for text in part.unknown[:SHOWN_UNKNOWN] if limit is not None else part.unknown:
-        yield f"not known   {text}"
+def _ends(ending: Ending, other: Ending) -> str:
+    """In as few words as tell the sides apart."""
+    words = [str(ending.disposition)]
+    if ending.disposition in {Disposition.SENT, Disposition.BRIDGED} and ending.link:
+        words.append(f"by {ending.link}")
+        if ending.link == other.link and ending.next_hop != other.next_hop:
+            words.append(f"via {ending.next_hop or 'nobody'}")
+    if ending.destination != other.destination and ending.destination:
+        words.append(f"to {ending.destination}")
+    if ending.source != other.source and ending.source and other.passes:
+        words.append(f"from {ending.source}")
+    if ending.reject_kind:
+        words.append(f"({ending.reject_kind})")
+    return " ".join(words)
 
 
-def classes(number: int) -> str:
-    """`1 class`, `2 classes`."""
-    return f"{number} class{'' if number == 1 else 'es'}"
+def _rule(one: PacketClass) -> str:
+    """What decides: of the side that does not pass, else the first rule or route in which the walks differ."""
+    for trace, ending in ((one.walked_after, one.after), (one.walked_before, one.before)):
+        if trace is not None and not ending.passes and trace.reason:
+            return trace.reason
+    if one.walked_before is None or one.walked_after is None:
+        return ""
+    return _parting(one.walked_before, one.walked_after)
 
 
-class PacketClassV1(BaseModel):
-    """Packets that are treated in one way before and in another after, told by one of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    node: str
-    onset: str
-    kind: str = Field(description="blocked, let through, otherwise")
-    traffic: str | None = Field(description="one of the eleven classes; null: none of them")
-    witness: str
-    before: str
-    after: str
-    exactness: str
-    because: tuple[str, ...]
+def _parting(before: Trace, after: Trace) -> str:
+    for at, hop in enumerate(after.hops):
+        if at >= len(before.hops) or (before.hops[at].what, before.hops[at].rule) != (hop.what, hop.rule):
+            return hop.rule or hop.what
+    return ""
 
 
-class PathV1(BaseModel):
-    """A path that must stay open and does not simply hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    node: str
-    invariant: str
-    kind: str = Field(description="broken, shut meanwhile, not known, mended, broken before")
-    traffic: str
-    text: str
-    step: int | None = Field(description="after which it is shut, and open again at the end")
+def _rank(line: PacketLine) -> tuple[int, int, bool, str]:
+    return KINDS.index(line.kind), line.urgency, not line.words.startswith("all "), line.words
 
 
-def published_packets(assessment: Assessment) -> Iterator[PacketClassV1]:
-    """Every class, for programs."""
-    for part in assessment.packets:
-        for one in sorted(part.comparison.classes, key=_rank):
-            line = _line(one)
-            yield PacketClassV1(
-                node=part.node,
-                onset=part.horizon.words,
-                kind=line.kind,
-                traffic=None if one.traffic is None else one.traffic.value,
-                witness=line.witness,
-                before=line.before,
-                after=line.after,
-                exactness=str(one.exactness),
-                because=one.because,
-            )
-
-
-def published_paths(assessment: Assessment) -> Iterator[PathV1]:
-    """Every path that does not simply hold, for programs."""
-    for one in assessment.invariants:
-        line = _path(one)
-        if line is not None:
-            yield PathV1(
-                node=one.node,
-                invariant=one.path.invariant,
-                kind=line.kind,
-                traffic=one.path.traffic.value,
-                text=line.text,
-                step=one.step,
-            )
+def _key(line: PacketLine) -> tuple[str, ...]:
+    return line.kind, line.words, line.before, line.after

@@ -11,7 +11,7 @@ from planner.models.finding import Level
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command, FileWrite
 from planner.report.escape import visible
-from planner.report.packets import drawn_lines
+from planner.report.packets import SCOPE, PacketBlock
 from planner.report.rehearsal import terminal_lines
 from planner.report.view import Group, Item, View, view
 from planner.report.words import command_line, count
@@ -26,6 +26,8 @@ STYLES = {
 SHOWN_CHANGES = 12
 """Lines of one kind of change; the rest is counted."""
 SHOWN_STEPS = 12
+SHOWN_PACKETS, SHOWN_WITNESSES, SHOWN_UNKNOWN, SHOWN_PATHS = 8, 3, 3, 4
+PACKETS = {"blocked": "red", "let in": "yellow", "elsewhere": "", "unknown": "magenta"}
 SHOWN_RESIDUE = 8
 SHOWN_REASON = 72
 
@@ -68,7 +70,8 @@ class _Page:
         for item in page.items:
             self.console.print()
             self.item(item)
-        self.packets(page)
+        self.packets(page.packets)
+        self.paths(page)
         self.section("What changes")
         if not page.groups:
             self.line("Nothing: before and after are the same.", indent=2)
@@ -90,22 +93,56 @@ class _Page:
         self.console.print()
         self.line(f"netchange {page.netchange} · levels: docs/concepts/levels.md · `netchange explain RISK`")
 
-    def packets(self, page: View) -> None:
-        limit = SHOWN_CHANGES
-        for part in page.packets:
-            self.section("Packets")
-            self.line(part.title, indent=2, hang=2)
-            for text in drawn_lines(part, None if self.full else limit):
-                self.line(text, indent=2, hang=14)
-        if page.paths or page.checked:
-            self.section("Paths that must stay open")
-        for sentence in page.checked:
-            self.line(sentence, indent=2, hang=2)
-        shown = page.paths if self.full else page.paths[:limit]
-        for path in shown:
-            self.line(f"{path.kind:<14} {path.text}", indent=2, hang=17)
-        if len(page.paths) > len(shown):
-            self.line(f"and {count(len(page.paths) - len(shown), 'path')} more (--full)", indent=2)
+    def packets(self, blocks: tuple[PacketBlock, ...]) -> None:
+        if not blocks:
+            return
+        self.section("Packets")
+        limit = SHOWN_PACKETS
+        for block in blocks:
+            self.line(f"{block.node}, {block.when}: {block.verdict}", indent=2, hang=2)
+            shown = block.lines if self.full else block.lines[:limit]
+            for number, line in enumerate(shown):
+                text = f"{line.words}: {line.before} → {line.after}" + (
+                    f" ({line.sure})" if line.sure else ""
+                )
+                label = f"  {line.kind:>9}  "
+                self.console.print(
+                    _labelled(self.console, label, Text(visible(text), style=PACKETS[line.kind]))
+                )
+                if number < SHOWN_WITNESSES or self.full:
+                    self.console.print(
+                        _labelled(self.console, "             e.g. ", Text(visible(line.witness)))
+                    )
+                    decided = line.rule + (f"  {line.where}" if line.where else "")
+                    if decided:
+                        self.console.print(
+                            _labelled(self.console, "             by   ", Text(visible(decided)))
+                        )
+            if len(block.lines) > len(shown):
+                self.line(
+                    f"and {len(block.lines) - len(shown)} more (--full, or netchange compare)", indent=13
+                )
+            for reason in block.unknown if self.full else block.unknown[:SHOWN_UNKNOWN]:
+                self.line(f"not known: {reason}", indent=4, hang=2)
+            if len(block.unknown) > SHOWN_UNKNOWN and not self.full:
+                self.line(
+                    f"and {count(len(block.unknown) - SHOWN_UNKNOWN, 'reason')} more (--full)", indent=4
+                )
+        self.line(SCOPE, indent=2, style="dim")
+
+    def paths(self, page: View) -> None:
+        if not page.paths:
+            return
+        self.section("Paths")
+        for text in page.checked:
+            self.line(text, indent=2, hang=2)
+        for group in page.paths:
+            self.line(group.title, indent=2)
+            shown = group.lines if self.full else group.lines[:SHOWN_PATHS]
+            for text in shown:
+                self.line(f"- {text}", indent=4, hang=2)
+            if len(group.lines) > len(shown):
+                self.line(f"and {len(group.lines) - len(shown)} more (--full)", indent=6)
 
     def line(self, text: str, *, indent: int = 0, hang: int = 0, style: str = "") -> None:
         body = Text(visible(text), style=style)

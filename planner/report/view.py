@@ -11,8 +11,8 @@ from planner.models.horizon import Horizon
 from planner.models.plan import Plan
 from planner.models.rehearsal import Rehearsal
 from planner.models.source import WOULD_FAIL, Gap, Source
-from planner.report import packets
-from planner.report.packets import Packets, PathLine
+from planner.report.packets import PacketBlock, packet_blocks, short_verdict
+from planner.report.paths import PathGroup, path_groups
 from planner.report.rehearsal import in_short
 from planner.report.words import count, describe
 from planner.sysctls.names import link_key
@@ -89,8 +89,8 @@ class View:
     gaps: tuple[Gap, ...]
     plans: tuple[Plan, ...]
     rehearsals: tuple[Rehearsal, ...]
-    packets: tuple[Packets, ...]
-    paths: tuple[PathLine, ...]
+    packets: tuple[PacketBlock, ...]
+    paths: tuple[PathGroup, ...]
     checked: tuple[str, ...]
     residue: tuple[str, ...]
     """What an undo does not bring back, things with the same reason in one sentence."""
@@ -120,8 +120,8 @@ def view(assessment: Assessment) -> View:
         gaps=_unread(assessment),
         plans=assessment.plans,
         rehearsals=assessment.rehearsals,
-        packets=packets.packets_of(assessment),
-        paths=packets.paths_of(assessment),
+        packets=tuple(packet_blocks(assessment)),
+        paths=path_groups(assessment),
         checked=assessment.checked,
         residue=_residue(assessment.plans),
         netchange=assessment.netchange,
@@ -227,11 +227,14 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     failing, unread = _failing_commands(assessment), _unread(assessment)
     facts = [
         ("Changes", what or "none"),
-        ("Packets", packets.in_short(assessment)),
         ("Findings bite", when or "nothing found that bites"),
+        ("Packets", short_verdict(assessment.packets) or "not compared"),
+        ("Paths that must stay open", _paths(assessment)),
         (
             "Undecided",
-            f"{count(unknown, 'finding')}: each says what is not known" if unknown else "none",
+            f"{count(unknown, 'finding')}: something that decides is not known or not modelled"
+            if unknown
+            else "none",
         ),
         ("Not read or not modelled", count(len(unread), "gap") if unread else "none"),
         (
@@ -248,6 +251,17 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     if assessment.drift:
         facts.append(("Drift before this change", count(len(assessment.drift), "value")))
     return tuple(facts)
+
+
+def _paths(assessment: Assessment) -> str:
+    kept = assessment.invariants
+    broken = sum(one.newly_broken and one.step is None for one in kept)
+    between = sum(one.step is not None for one in kept)
+    parts = [f"{count(broken, 'path')} broken"] if broken else []
+    parts += [f"{count(between, 'path')} shut between two steps"] if between else []
+    doubtful = sum(one.doubtful and one.step is None for one in kept)
+    parts += [f"{count(doubtful, 'path')} not known any more"] if doubtful else []
+    return ", ".join(parts) or ("none broken" if assessment.checked else "none known")
 
 
 def _groups(changes: tuple[ScoredChange, ...]) -> tuple[Group, ...]:
