@@ -137,7 +137,7 @@ def _assembled(
         checked=tuple(sentence for part in reviewed for sentence in summary(part.node.name, part.kept)),
         plans=tuple(part.plan for part in reviewed),
         invariants=tuple(one for part in reviewed for one in notable(part.kept)),
-        packets=tuple(told for part in reviewed for told in part.packets.told()),
+        packets=tuple(told for part in reviewed for told in part.packets.told(_own(part))),
     )
 
 
@@ -222,6 +222,11 @@ def _scored(
                 packets=_silence(part.moved[change.horizon], change),
             ),
         )
+
+
+def _own(part: Reviewed) -> frozenset[Horizon]:
+    """Horizons with changes of their own that can move packets."""
+    return frozenset(change.horizon for change in part.changes if moves(change))
 
 
 def _silence(moved: Moved, change: Change) -> Packets | None:

@@ -47,10 +47,12 @@ class PacketChanges:
         self._made.append((sides, comparison))
         return comparison
 
-    def told(self) -> Iterator[NodeComparison]:
-        """At once, and at each later horizon that has something of its own."""
+    def told(self, horizons: frozenset[Horizon]) -> Iterator[NodeComparison]:
+        """At once, and at each of these later horizons, unless it is the same there."""
         seen: list[Comparison] = []
         for horizon in Horizon:
+            if horizon is not Horizon.NOW and horizon not in horizons:
+                continue
             comparison = self.at(horizon)
             if not any(comparison is one for one in seen):
                 seen.append(comparison)
