@@ -23,6 +23,18 @@ def nobody(world: World) -> tuple[TrafficPart, ...]:
     if world.topology.bridges:
         across = PacketBox(links=world.topology.bridges, across=True)
         found.append(TrafficPart(name="odd", words="frames for others by a pod's port", boxes=(across,)))
+        # Their own bridge carries what pods send to each other.
+        routed = PacketBox(
+            links=world.topology.bridges, source=world.pods, destination=world.homes, across=False
+        )
+        found.append(
+            TrafficPart(
+                name="odd",
+                words="packets for pods of the bridge by the node",
+                boxes=(routed,) if world.pods else (),
+                without=(PacketBox(destination=world.own),),
+            )
+        )
     if world.vacant:
         found.append(
             TrafficPart(
@@ -84,9 +96,6 @@ def _implausible(world: World) -> Iterator[PacketBox]:
             yield PacketBox(links=(name,))
     if world.outer and world.pods:
         yield PacketBox(links=world.outer, source=world.pods)
-    if world.topology.bridges and world.pods:
-        # Their own bridge carries it.
-        yield PacketBox(links=world.topology.bridges, source=world.pods, destination=world.pods, across=False)
 
 
 def _beyond(prefixes: tuple[str, ...]) -> Iterator[str]:
