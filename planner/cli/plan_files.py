@@ -22,10 +22,12 @@ SCRIPTS = ("apply.sh", "rollback.sh")
 
 def expect_directory(out: Path) -> None:
     """Told before the planning, which may take long: whether the directory can be one."""
-    if os.path.lexists(out) and not os.path.isdir(out):  # noqa: PTH112 - it never raises
+    held = next((path for path in (out, *out.absolute().parents) if os.path.lexists(path)), out)  # it never raises
+    if os.path.lexists(held) and not os.path.isdir(held):  # noqa: PTH112 - it never raises
+        what = "is not a directory" if held == out else f"can be none: `{held}` is not a directory"
         raise NetchangeError(
             reference="out-not-directory",
-            message=f"`{out}` is not a directory",
+            message=f"`{out}` {what}",
             hint="give `--out` a directory; it is made when it does not exist",
         )
 

@@ -92,16 +92,14 @@ def _packets(blocks: tuple[PacketBlock, ...]) -> Iterable[str]:
     for block in blocks:
         yield f"**{markdown(block.node)}, {block.when}**: {markdown(block.verdict)}"
         yield ""
-        if block.lines:
-            yield "| | packets | before | after | for one | decided by |"
-            yield "|---|---|---|---|---|---|"
         for line in block.lines[:SHOWN_PACKETS]:
-            words = markdown(line.words) + (f" ({markdown(line.sure)})" if line.sure else "")
-            where = f" {code(line.where)}" if line.where else ""
-            rule = code(line.rule.replace("|", "¦")) if line.rule else ""
-            yield f"| {line.kind} | {words} | {markdown(line.before)} | {markdown(line.after)} | {code(line.witness)} | {rule}{where} |"
+            sure = f" ({markdown(line.sure)})" if line.sure else ""
+            where = f" · {code(line.where)}" if line.where else ""
+            by = f"; by {code(line.rule)}{where}" if line.rule else where
+            told = f"{markdown(line.words)}: {markdown(line.before)} → {markdown(line.after)}"
+            yield f"- **{line.kind}** {told}{sure}; for one {code(line.witness)}{by}"
         if len(block.lines) > SHOWN_PACKETS:
-            yield f"\nand {len(block.lines) - SHOWN_PACKETS} more: `netchange compare`"
+            yield f"- and {len(block.lines) - SHOWN_PACKETS} more: `netchange compare`"
         for reason in block.unknown[:SHOWN_PACKETS]:
             yield f"- not known: {markdown(reason)}"
         yield ""

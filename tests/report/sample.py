@@ -2,8 +2,11 @@
 
 from planner.models.assessment import Assessment, CatalogueEntry, Cohort, ScoredChange, ScoredFinding
 from planner.models.change import Cause, RuleChange, RuleEdit, SysctlChange
+from planner.models.comparison import Comparison, Ending, Exactness, Loss, NodeComparison, PacketClass
 from planner.models.finding import Confidence, Extent, Finding, Level, Reversibility
+from planner.models.flow import Disposition, Entry, Flow, Hop, Trace
 from planner.models.horizon import Horizon
+from planner.models.invariant import Holding, Kept, Path, Walked
 from planner.models.plan import Action, Plan, Residue, Step, UndoKind
 from planner.models.proposal import Command, Fragment, FragmentKind
 from planner.models.score import BlastRadius, Score
@@ -59,11 +62,11 @@ def sample() -> Assessment:
         remedy="Leave the key at 1.",
     )
     unknown = Finding(
-        risk="packets-not-analysed",
+        risk="packets-not-decided",
         change=HOSTILE,
         message="Whether the rules of table filter take something away is not decided.",
         confidence=Confidence.UNKNOWN,
-        unknown_because="packets not analysed yet",
+        unknown_because="the match string is not modelled",
         extent=Extent.PARTIAL,
     )
     blast = BlastRadius(
@@ -132,4 +135,61 @@ def sample() -> Assessment:
                 ),
             ),
         ),
+        packets=(NodeComparison(node="worker-1", horizon=Horizon.NOW, comparison=comparison()),),
+        invariants=(kept(),),
+        checked=("worker-1, at once: of 2 paths that must stay open 1 hold, 1 newly broken.",),
+    )
+
+
+def comparison() -> Comparison:
+    """One part lost wholly, one class that hangs on a hostile rule, and one that nobody asks about."""
+    out = Flow(
+        source="10.244.1.5",
+        destination="203.0.113.9",
+        source_port=40000,
+        destination_port=443,
+        entry=Entry(link="cni0"),
+    )
+    sent = Ending(disposition=Disposition.SENT, link="eth0")
+    refused = Ending(disposition=Disposition.NO_FORWARDING)
+    stopped = "net.ipv4.conf.cni0.forwarding=0"
+    rule = f"-A {HOSTILE.chain} {HOSTILE.rule}"
+    lost = PacketClass(
+        before=sent, after=refused, witness=out, part="pods-out", words="packets of pods to the outside",
+        traffic=TrafficClass.POD_TO_EXTERNAL, walked_before=Trace(flow=out, disposition=Disposition.SENT, link="eth0"),
+        walked_after=Trace(flow=out, disposition=Disposition.NO_FORWARDING, reason=stopped),
+    )  # fmt: skip
+    hop = Hop(stage="input filter", what="dropped", rule=rule, chain="INPUT", backend="nft")
+    open_ = lost.model_copy(
+        update={
+            "part": "ssh", "words": "ssh connections", "traffic": TrafficClass.NODE_MANAGEMENT,
+            "exactness": Exactness.UNKNOWN, "because": (rule,), "after": Ending(disposition=Disposition.DROPPED),
+            "walked_after": Trace(flow=out, disposition=Disposition.DROPPED, reason=rule, hops=(hop,)),
+        }
+    )  # fmt: skip
+    return Comparison(
+        classes=(lost, open_, lost.model_copy(update={"part": "odd"})),
+        losses=(
+            Loss(part="pods-out", traffic=TrafficClass.POD_TO_EXTERNAL, certain=1.0, possible=1.0, everything=True),
+        ),
+        unknown=("nft tables of their own are loaded",),
+    )  # fmt: skip
+
+
+def kept() -> Kept:
+    """A path that the change breaks."""
+    flow = Flow(source="10.244.1.5", destination="10.96.12.7", destination_port=80, entry=Entry(link="cni0"))
+    path = Path(
+        invariant="pods-reach-services",
+        name="pods-reach-services/default/web/80/tcp",
+        words="10.244.1.5 to the Service default/web (10.96.12.7:80)",
+        traffic=TrafficClass.POD_TO_SERVICE,
+        flow=flow,
+    )
+    return Kept(
+        node="worker-1",
+        path=path,
+        horizon=Horizon.NOW,
+        before=Walked(holding=Holding.HOLDS),
+        after=Walked(holding=Holding.BROKEN, reason="net.ipv4.conf.cni0.forwarding=0"),
     )

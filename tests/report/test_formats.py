@@ -15,6 +15,7 @@ from sample import HOSTILE, sample
 
 from planner.errors import NetchangeError
 from planner.models.assessment import Assessment
+from planner.models.comparison import NodeComparison
 from planner.models.finding import Level
 from planner.models.source import WOULD_FAIL, Gap, Source
 from planner.report import json_v1, markdown, saved, terminal
@@ -65,8 +66,24 @@ def hostile(text: str) -> Assessment:
             "changes": (*base.changes[:2], scored),
             "findings": (base.findings[0], base.findings[1].model_copy(update={"finding": found})),
             "title": text,
+            "packets": (_hostile_packets(base, text),),
         }
     )
+
+
+def _hostile_packets(base: Assessment, text: str) -> NodeComparison:
+    held = base.packets[0]
+    classes = [
+        one.model_copy(
+            update={
+                "because": (text,),
+                "walked_after": one.walked_after and one.walked_after.model_copy(update={"reason": text}),
+            }
+        )
+        for one in held.comparison.classes
+    ]
+    comparison = held.comparison.model_copy(update={"classes": tuple(classes), "unknown": (text,)})
+    return held.model_copy(update={"comparison": comparison})
 
 
 def markup(text: str) -> tuple[list[str], set[str]]:
