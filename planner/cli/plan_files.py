@@ -22,7 +22,9 @@ SCRIPTS = ("apply.sh", "rollback.sh")
 
 def expect_directory(out: Path) -> None:
     """Told before the planning, which may take long: whether the directory can be one."""
-    held = next((path for path in (out, *out.absolute().parents) if os.path.lexists(path)), out)  # it never raises
+    held = next(
+        (path for path in (out, *out.absolute().parents) if os.path.lexists(path)), out
+    )  # it never raises
     if os.path.lexists(held) and not os.path.isdir(held):  # noqa: PTH112 - it never raises
         what = "is not a directory" if held == out else f"can be none: `{held}` is not a directory"
         raise NetchangeError(

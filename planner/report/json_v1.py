@@ -8,8 +8,7 @@ from planner.models.assessment import Assessment
 from planner.models.plan import Plan, Step
 from planner.models.proposal import Command
 from planner.models.source import Source
-from planner.report.packets import PacketBlock, packet_blocks
-from planner.report.paths import path_groups
+from planner.report.packets_v1 import PacketClassV1, PathV1, published_packets, published_paths
 from planner.report.rehearsal import RehearsalV1, published
 from planner.report.words import command_line, describe
 
@@ -98,37 +97,6 @@ class GapV1(_Form):
     place: PlaceV1 | None
 
 
-class PacketsV1(_Form):
-    """A class of packets that is treated differently."""
-
-    kind: str = Field(description="blocked, let in, elsewhere, or unknown")
-    packets: str = Field(description="which, in words")
-    before: str
-    after: str
-    witness: str = Field(description="one of them")
-    rule: str = Field(description="what decides; empty where nothing can be named")
-    place: str = Field(description="file and line of the proposal; empty where it cannot be told")
-    sure: str = Field(description="empty: exact")
-
-
-class ComparisonV1(_Form):
-    """All packets of one node at one horizon."""
-
-    node: str
-    when: str
-    verdict: str = Field(description="`Equivalent: proven`, or what differs")
-    classes: tuple[PacketsV1, ...]
-    others: int = Field(description="classes that nobody asks about")
-    unknown: tuple[str, ...]
-
-
-class PathsV1(_Form):
-    """Paths that must stay open and share their lot."""
-
-    title: str
-    paths: tuple[str, ...]
-
-
 class ReportV1(_Form):
     """What `--format json` prints. Fields may be added within version 1; none is removed or changes its meaning."""
 
@@ -143,8 +111,18 @@ class ReportV1(_Form):
     files: tuple[str, ...]
     findings: tuple[FindingV1, ...]
     changes: tuple[ChangeV1, ...]
-    packets: tuple[ComparisonV1, ...] = ()
-    paths: tuple[PathsV1, ...] = ()
+    packets: tuple[PacketClassV1, ...] = Field(default=(), description="classes that are treated differently")
+    equivalent: bool | None = Field(
+        default=None,
+        description="proven: no packet in scope is treated differently; null: nothing was compared",
+    )
+    packets_unknown: tuple[str, ...] = Field(
+        default=(), description="why more packets may be treated differently"
+    )
+    paths: tuple[PathV1, ...] = Field(
+        default=(), description="paths that must stay open and do not simply hold"
+    )
+    checked: tuple[str, ...] = Field(default=(), description="sentences: what was looked at and holds")
     preexisting: tuple[str, ...]
     drift: tuple[str, ...]
     gaps: tuple[GapV1, ...]
@@ -181,8 +159,15 @@ def report(assessment: Assessment) -> ReportV1:
             )
             for scored in assessment.changes
         ),
-        packets=tuple(_comparison(block) for block in packet_blocks(assessment)),
-        paths=tuple(PathsV1(title=group.title, paths=group.lines) for group in path_groups(assessment)),
+        packets=tuple(published_packets(assessment)),
+        equivalent=all(part.comparison.equivalent for part in assessment.packets)
+        if assessment.packets
+        else None,
+        packets_unknown=tuple(
+            dict.fromkeys(text for part in assessment.packets for text in part.comparison.unknown)
+        ),
+        paths=tuple(published_paths(assessment)),
+        checked=assessment.checked,
         preexisting=tuple(finding.message for finding in assessment.preexisting),
         drift=tuple(describe(change) for change in assessment.drift),
         gaps=tuple(
@@ -203,19 +188,6 @@ def render(assessment: Assessment) -> str:
 
 def _place(source: Source | None) -> PlaceV1 | None:
     return PlaceV1(file=source.name, line=source.line or None) if source is not None else None
-
-
-def _comparison(block: PacketBlock) -> ComparisonV1:
-    return ComparisonV1(
-        node=block.node, when=block.when, verdict=block.verdict, others=block.others, unknown=block.unknown,
-        classes=tuple(
-            PacketsV1(
-                kind=line.kind, packets=line.words, before=line.before, after=line.after, witness=line.witness,
-                rule=line.rule, place=line.where, sure=line.sure,
-            )
-            for line in block.lines
-        ),
-    )  # fmt: skip
 
 
 def _findings(assessment: Assessment) -> list[FindingV1]:

@@ -1,6 +1,6 @@
 """What an assessment says of all packets: for each node and horizon a verdict, then one line for each part of its traffic."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from planner.models.assessment import Assessment
@@ -18,12 +18,12 @@ ASIDE = frozenset({"odd", "refused", "other", "unserved", "vacant", "sizes", "pa
 SCOPE = "Looked at: all unicast packets of IPv4 and IPv6 that are routed or cross a bridge; docs/concepts/data-plane.md says what is not."
 WORDS = {
     "blocked": "newly blocked",
-    "let in": "newly let in",
-    "elsewhere": "led elsewhere",
+    "let through": "newly let through",
+    "otherwise": "led elsewhere",
     "unknown": "not decided",
 }
 IDLE = frozenset({"node", "pods-to-node", "self"})
-KINDS = ("blocked", "let in", "elsewhere", "unknown")
+KINDS = ("blocked", "let through", "otherwise", "unknown")
 REASONS = 3
 NEARLY = 0.9
 URGENT: tuple[TrafficClass | None, ...] = (
@@ -39,7 +39,7 @@ class PacketLine:
     """One part of the traffic that is treated differently in one way."""
 
     kind: str
-    """blocked, let in, elsewhere or unknown."""
+    """blocked, let through, otherwise or unknown."""
     words: str
     """Whose packets; with `some of` where not all are meant."""
     before: str
@@ -67,15 +67,26 @@ class PacketBlock:
     unknown: tuple[str, ...]
 
 
-def packet_blocks(assessment: Assessment) -> Iterator[PacketBlock]:
-    """At once, and what later horizons have of their own."""
+def places(assessment: Assessment) -> Callable[[str, PacketClass], str]:
+    """Where in the proposal a class of a node's packets is decided."""
     changes: dict[str, list[Change]] = {}
     for scored in assessment.changes:
         changes.setdefault(scored.change.node, []).append(scored.change)
+
+    def place(node: str, one: PacketClass) -> str:
+        blamed = to_blame(one, changes.get(node, []))
+        return next((str(change.source) for change in blamed if change.source is not None), "")
+
+    return place
+
+
+def packet_blocks(assessment: Assessment) -> Iterator[PacketBlock]:
+    """At once, and what later horizons have of their own."""
+    where = places(assessment)
     told: dict[str, set[tuple[str, ...]]] = {}
     for one in assessment.packets:
         known = told.setdefault(one.node, set())
-        block = _block(one, changes.get(one.node, []), known)
+        block = _block(one, where, known)
         if one.horizon is Horizon.NOW or block.lines or block.unknown:
             yield block
         known.update(_key(line) for line in block.lines)
@@ -95,12 +106,14 @@ def short_verdict(comparisons: Iterable[NodeComparison]) -> str:
     return ", ".join(parts) + ("; more may be, not everything is known" if unknown else "")
 
 
-def _block(one: NodeComparison, changes: list[Change], known: set[tuple[str, ...]]) -> PacketBlock:
+def _block(
+    one: NodeComparison, where: Callable[[str, PacketClass], str], known: set[tuple[str, ...]]
+) -> PacketBlock:
     asked = _asked(one.comparison)
     groups: dict[tuple[str, str], list[PacketClass]] = {}
     for found in asked:
-        groups.setdefault((_kind(found), found.words), []).append(found)
-    lines = [_line(kind, members, one.comparison, changes) for (kind, _), members in groups.items()]
+        groups.setdefault((kind_of(found), found.words), []).append(found)
+    lines = [_line(kind, members, one, where) for (kind, _), members in groups.items()]
     fresh = [line for line in sorted(lines, key=_rank) if _key(line) not in known]
     return PacketBlock(
         node=one.node,
@@ -125,7 +138,7 @@ def _verdict(comparison: Comparison, same: int) -> str:
 
 def _counted(comparisons: list[Comparison]) -> list[str]:
     """`2 sorts of packets newly blocked`, `1 newly let in`."""
-    told = {(at, _kind(one), one.words) for at, each in enumerate(comparisons) for one in _asked(each)}
+    told = {(at, kind_of(one), one.words) for at, each in enumerate(comparisons) for one in _asked(each)}
     kinds = [kind for _, kind, _ in told]
     found: list[str] = []
     for kind in KINDS:
@@ -144,27 +157,28 @@ def _unheard(one: PacketClass) -> bool:
     return one.part in IDLE and walked is not None and walked.listens == "nobody"
 
 
-def _kind(one: PacketClass) -> str:
+def kind_of(one: PacketClass) -> str:
+    """blocked, let through, otherwise or unknown."""
     if one.exactness is Exactness.UNKNOWN:
         return "unknown"
-    return "blocked" if one.newly_blocked else "let in" if one.newly_allowed else "elsewhere"
+    return "blocked" if one.newly_blocked else "let through" if one.newly_allowed else "otherwise"
 
 
-def _line(kind: str, members: list[PacketClass], comparison: Comparison, changes: list[Change]) -> PacketLine:
+def _line(
+    kind: str, members: list[PacketClass], held: NodeComparison, where: Callable[[str, PacketClass], str]
+) -> PacketLine:
     first = min(members, key=lambda one: one.witness.state != "NEW")
-    blamed = to_blame(first, changes)
-    source = next((change.source for change in blamed if change.source is not None), None)
     state = "" if first.witness.state == "NEW" else f", {first.witness.state}"
     because = "; ".join(first.because[:REASONS])
     return PacketLine(
         kind=kind,
-        words=_whole(kind, first, comparison) + first.words,
+        words=_whole(kind, first, held.comparison) + first.words,
         before=_ends(first.before, first.after),
         after=_ends(first.after, first.before),
         sure="" if first.exactness is Exactness.EXACT else because or first.exactness.value,
         witness=f"{first.witness}{state}",
-        rule=_rule(first),
-        where=str(source) if source is not None else "",
+        rule=decided_by(first),
+        where=where(held.node, first),
         urgency=URGENT.index(first.traffic) if first.traffic in URGENT else len(URGENT),
     )
 
@@ -195,7 +209,7 @@ def _ends(ending: Ending, other: Ending) -> str:
     return " ".join(words)
 
 
-def _rule(one: PacketClass) -> str:
+def decided_by(one: PacketClass) -> str:
     """What decides: of the side that does not pass, else the first rule or route in which the walks differ."""
     for trace, ending in ((one.walked_after, one.after), (one.walked_before, one.before)):
         if trace is not None and not ending.passes and trace.reason:

@@ -27,7 +27,7 @@ SHOWN_CHANGES = 12
 """Lines of one kind of change; the rest is counted."""
 SHOWN_STEPS = 12
 SHOWN_PACKETS, SHOWN_WITNESSES, SHOWN_UNKNOWN, SHOWN_PATHS = 8, 3, 3, 4
-PACKETS = {"blocked": "red", "let in": "yellow", "elsewhere": "", "unknown": "magenta"}
+PACKETS = {"blocked": "red", "let through": "yellow", "otherwise": "", "unknown": "magenta"}
 SHOWN_RESIDUE = 8
 SHOWN_REASON = 72
 
@@ -105,22 +105,22 @@ class _Page:
                 text = f"{line.words}: {line.before} → {line.after}" + (
                     f" ({line.sure})" if line.sure else ""
                 )
-                label = f"  {line.kind:>9}  "
+                label = f"  {line.kind:>11}  "
                 self.console.print(
                     _labelled(self.console, label, Text(visible(text), style=PACKETS[line.kind]))
                 )
                 if number < SHOWN_WITNESSES or self.full:
                     self.console.print(
-                        _labelled(self.console, "             e.g. ", Text(visible(line.witness)))
+                        _labelled(self.console, "               e.g. ", Text(visible(line.witness)))
                     )
                     decided = line.rule + (f"  {line.where}" if line.where else "")
                     if decided:
                         self.console.print(
-                            _labelled(self.console, "             by   ", Text(visible(decided)))
+                            _labelled(self.console, "               by   ", Text(visible(decided)))
                         )
             if len(block.lines) > len(shown):
                 self.line(
-                    f"and {len(block.lines) - len(shown)} more (--full, or netchange compare)", indent=13
+                    f"and {len(block.lines) - len(shown)} more (--full, or netchange compare)", indent=15
                 )
             for reason in block.unknown if self.full else block.unknown[:SHOWN_UNKNOWN]:
                 self.line(f"not known: {reason}", indent=4, hang=2)

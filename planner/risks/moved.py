@@ -30,6 +30,7 @@ from planner.models.change import (
 from planner.models.comparison import Comparison, PacketClass
 from planner.models.flow import Disposition, Flow, Hop, Trace
 from planner.models.horizon import Horizon
+from planner.models.source import WOULD_FAIL
 from planner.netfilter.effect import Accept, Continue, Log, Return
 from planner.netfilter.lower import lower_text
 from planner.packet_changes import PacketChanges
@@ -127,6 +128,7 @@ class Moved:
         mine = families(change)
         return (
             moves(change)
+            and all(gap.section == WOULD_FAIL for gap in self.packets.outlook.gaps)
             and not self.doubts(change)
             and not self.absent(change)
             and not any(one.witness.family in mine for one in self.comparison.classes)

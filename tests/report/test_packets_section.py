@@ -8,6 +8,7 @@ from planner.assess import assess
 from planner.cli.inputs import fragments, load_state
 from planner.models.assessment import Assessment
 from planner.report import json_v1, markdown, terminal
+from planner.report.packets import PROVEN
 
 
 def assessed(tmp_path: Path, script: str) -> Assessment:
@@ -20,8 +21,8 @@ def test_a_change_that_no_packet_notices_is_said_to_be_proven_equal(tmp_path: Pa
     """An accept where everything is accepted: in every form."""
     found = assessed(tmp_path, "iptables -A INPUT -i lo -j ACCEPT")
 
-    assert "equivalent: proven" in terminal.render(found)
-    assert "equivalent: proven" in markdown.render(found)
+    assert PROVEN in terminal.render(found)
+    assert PROVEN in markdown.render(found)
     assert json_v1.report(found).equivalent is True
     assert () == json_v1.report(found).packets
 
@@ -31,7 +32,7 @@ def test_what_is_not_known_is_no_proof(tmp_path: Path) -> None:
     found = assessed(tmp_path, "iptables -I FORWARD 1 -m limit --limit 5/sec -j DROP")
 
     assert json_v1.report(found).equivalent is False
-    assert "equivalent: proven" not in terminal.render(found)
+    assert PROVEN not in terminal.render(found)
     assert "limit" in "".join(" ".join(one.because) for one in json_v1.report(found).packets)
 
 
@@ -45,8 +46,9 @@ def test_the_lost_packets_and_the_broken_paths_are_shown_with_a_witness() -> Non
     assert lost
     assert "not forwarded" in lost[0].after
     assert [one for one in published.paths if one.invariant == "pods-reach-outside" and one.kind == "broken"]
-    assert lost[0].witness in text
-    assert "Paths that must stay open" in text
+    assert lost[0].packets in text
+    assert lost[0].witness in terminal.render(found, width=240, full=True)
+    assert "Broken by the change" in text
 
 
 def test_a_part_of_the_proposal_that_is_not_understood_takes_the_proof_away(tmp_path: Path) -> None:
@@ -54,4 +56,4 @@ def test_a_part_of_the_proposal_that_is_not_understood_takes_the_proof_away(tmp_
     found = assessed(tmp_path, "iptables -A INPUT -i lo -j ACCEPT\nfor x in a; do iptables -F; done")
 
     assert json_v1.report(found).equivalent is False
-    assert "equivalent: proven" not in terminal.render(found)
+    assert PROVEN not in terminal.render(found)
