@@ -26,7 +26,7 @@ STYLES = {
 SHOWN_CHANGES = 12
 """Lines of one kind of change; the rest is counted."""
 SHOWN_STEPS = 12
-SHOWN_PACKETS, SHOWN_WITNESSES, SHOWN_UNKNOWN, SHOWN_PATHS = 8, 3, 3, 4
+SHOWN_PACKETS, SHOWN_WITNESSES, SHOWN_UNKNOWN, SHOWN_PATHS = 12, 3, 3, 4
 PACKETS = {"blocked": "red", "let through": "yellow", "otherwise": "", "unknown": "magenta"}
 SHOWN_RESIDUE = 8
 SHOWN_REASON = 72
