@@ -78,14 +78,20 @@ def _how(one: PacketClass, review: Review) -> How:
         return How.SOURCE
     if before.destination != after.destination:
         pods = review.topology_after.pod_ranges
-        known = not after.destination or inside(after.destination.partition(":")[0], pods)
-        idle = (
-            one.part in IDLE and one.walked_before is not None and one.walked_before.listens in {"nobody", ""}
-        )
+        known = not after.destination or inside(after.destination.partition(":")[0], pods) or _by_service(one)
+        listens = one.walked_before.listens if one.walked_before is not None else "unknown"
+        idle = listens == "nobody" or (one.part in IDLE and not listens)
         return How.SERVED if known and (one.served or idle) else How.DESTINATION
     if (before.link, before.next_hop) != (after.link, after.next_hop):
         return How.HOME if _led_home(one, review) else How.WAY
     return How.MARKS
+
+
+def _by_service(one: PacketClass) -> bool:
+    """Whether kube-proxy's own chain of an endpoint gives the new destination (pkg/proxy/iptables/proxier.go, KUBE-SEP-)."""
+    return one.walked_after is not None and any(
+        hop.chain.startswith("KUBE-SEP-") for hop in one.walked_after.hops
+    )
 
 
 def _led_home(one: PacketClass, review: Review) -> bool:
