@@ -1,7 +1,7 @@
 """Sets of packets as binary decision diagrams: the only module that knows which library holds them."""
 
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -49,7 +49,12 @@ class Space:
         self._groups: dict[tuple[frozenset[Part], int], PacketSet] = {}
         self._asked: tuple[int, PacketSet] = (0, self.all)
         self._oracles: dict[Hashable, Oracle] = {}
+        self._used = 0
         self._spare: list[int] = []
+        self._open: list[PacketSet] = []
+        """Variables of oracles and of stand-ins, in their order."""
+        self._stand_ins: dict[int, StandIn] = {}
+        self._replacements: dict[PacketSet, PacketSet] = {}
 
     @classmethod
     def of(cls, family: str) -> "Space":
@@ -118,11 +123,90 @@ class Space:
         """The packets for which a question that headers cannot answer is answered yes. Equal keys, equal answers."""
         found = self._oracles.get(key)
         if found is None:
-            if not self._spare:
-                self._spare = list(reversed(self._manager.add_vars(SOME)))
-            variable = self._spare.pop()
-            found = self._oracles[key] = Oracle(variable, self._manager.var(variable), text, chance)
+            variable, yes = self._variable()
+            found = self._oracles[key] = Oracle(variable, yes, text, chance)
         return found.yes
+
+    def _variable(self) -> tuple[int, PacketSet]:
+        """One more, for what a header does not tell."""
+        if not self._spare:
+            self._spare = list(reversed(self._manager.add_vars(SOME)))
+        variable = self._spare.pop()
+        self._open.append(self._manager.var(variable))
+        return variable, self._open[-1]
+
+    def stand_in(self, make: Callable[[], PacketSet]) -> PacketSet:
+        """What stands for a large set while others are laid on it, and is as small as a set can be; see `resolved`."""
+        variable, found = self._variable()
+        self._stand_ins[variable] = StandIn(make)
+        return found
+
+    def dismiss(self) -> None:
+        """No set with a stand-in is left."""
+        self._stand_ins.clear()
+        self._replacements.clear()
+
+    def simplified(self, among: PacketSet) -> PacketSet:
+        """One stand-in for a set that is made of several."""
+        if not self._stand_ins or self._stand_ins.keys().isdisjoint(self._variables_of(among)):
+            return among
+        return self.possible(among) & self.stand_in(lambda: self.resolved(among))
+
+    def resolved(self, among: PacketSet) -> PacketSet:
+        """The set with every stand-in replaced by what it stands for."""
+        if not self._stand_ins:
+            return among
+        # Conditions on headers come first in the order: what lies below them is replaced once, whatever leads there.
+        below: dict[PacketSet, dict[PacketSet, PacketSet]] = {}
+        parts = self._parted(among, below)
+        return self.union([where & self._replaced(rest) for rest, where in parts.items()])
+
+    def _parted(
+        self, among: PacketSet, known: dict[PacketSet, dict[PacketSet, PacketSet]]
+    ) -> dict[PacketSet, PacketSet]:
+        """A set as sets without headers, each with the headers that lead to it."""
+        variable = among.node_var()
+        if variable is None or variable >= self.size:
+            return {among: self.all} if among.satisfiable() else {}
+        found = known.get(among)
+        pair = among.cofactors()
+        if found is None and pair is not None:
+            literal = self._bits[variable]
+            found = {}
+            for side, half in ((literal, pair[0]), (~literal, pair[1])):
+                for rest, where in self._parted(half, known).items():
+                    here = side & where
+                    found[rest] = found[rest] | here if rest in found else here
+            known[among] = found
+        return found or {}
+
+    def _replaced(self, rest: PacketSet) -> PacketSet:
+        """A set without headers, with what its stand-ins stand for."""
+        known = self._replacements.get(rest)
+        if known is None:
+            variables = self._variables_of(rest)
+            pairs = [(one, self._stand_ins[one].made) for one in sorted(variables) if one in self._stand_ins]
+            known = rest.substitute(BCDDFunction.make_substitution(pairs)) if pairs else rest
+            self._replacements[rest] = known
+            self.tidy()
+        return known
+
+    def _variables_of(self, among: PacketSet, most: int | None = None) -> set[int]:
+        """The variables that membership depends on; of a large set perhaps not all."""
+        seen: set[PacketSet] = set()
+        found: set[int] = set()
+        todo = [among]
+        while todo:
+            here = todo.pop()
+            variable = here.node_var()
+            if variable is None or here in seen or ~here in seen:
+                continue
+            if most is not None and len(seen) > most:
+                break
+            seen.add(here)
+            found.add(variable)
+            todo.extend(here.cofactors() or ())
+        return found
 
     def forget(self, among: PacketSet, *parts: Part) -> PacketSet:
         """The set without regard to some fields."""
@@ -134,7 +218,7 @@ class Space:
 
     def _group(self, parts: frozenset[Part], *, asked: bool) -> PacketSet:
         """Fields, and perhaps every oracle, as the library wants them for quantifying."""
-        key = (parts, len(self._oracles) if asked else 0)
+        key = (parts, len(self._open) if asked else 0)
         group = self._groups.get(key)
         if group is None:
             group = self._every_oracle() if asked else self.all
@@ -145,12 +229,12 @@ class Space:
         return group
 
     def _every_oracle(self) -> PacketSet:
-        if self._asked[0] != len(self._oracles):
+        if self._asked[0] != len(self._open):
             cube = self.all
             # From the lowest variable up: the other way round every step would write the cube anew.
-            for oracle in reversed(self._oracles.values()):
-                cube = oracle.yes & cube
-            self._asked = len(self._oracles), cube
+            for one in reversed(self._open):
+                cube = one & cube
+            self._asked = len(self._open), cube
         return self._asked[1]
 
     @property
@@ -166,22 +250,8 @@ class Space:
     def oracles_of(self, among: PacketSet, *, most: int | None = None) -> "list[Oracle]":
         """The questions that membership depends on, in the order in which they were asked; of a large set perhaps not all."""
         by_variable = {oracle.variable: oracle for oracle in self._oracles.values()}
-        seen: set[PacketSet] = set()
-        found: set[int] = set()
-        todo = [among]
-        while todo:
-            here = todo.pop()
-            variable = here.node_var()
-            if variable is None or here in seen or ~here in seen:
-                continue
-            if most is not None and len(seen) > most:
-                break
-            seen.add(here)
-            if variable >= self.size:
-                found.add(variable)
-            pair = here.cofactors()
-            todo.extend(pair or ())
-        return [by_variable[variable] for variable in sorted(found)]
+        found = self._variables_of(among, most)
+        return [by_variable[variable] for variable in sorted(found) if variable in by_variable]
 
     def possible(self, among: PacketSet, oracles: "Iterable[Oracle] | None" = None) -> PacketSet:
         """Packets that belong to it for some answers (of all oracles, when none are given)."""
@@ -243,14 +313,30 @@ class Space:
         self._manager.gc()
 
     def tidy(self) -> None:
-        """Free it when it has become much."""
-        if self.held > MANY:
+        """Free it when it has become much, and much more than what was in use the last time."""
+        if self.held > max(MANY, self._used * 3 // 2):
             self.collect()
+            self._used = self.held
 
     @property
     def held(self) -> int:
         """Nodes in memory."""
         return self._manager.approx_num_inner_nodes()
+
+
+@dataclass(slots=True)
+class StandIn:
+    """A set that is made when it is asked for."""
+
+    make: "Callable[[], PacketSet]"
+    _made: "PacketSet | None" = None
+
+    @property
+    def made(self) -> PacketSet:
+        """The set itself."""
+        if self._made is None:
+            self._made = self.make()
+        return self._made
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ def classes_of(
             told = (_group(before, after), before.reason, after.reason)
             alike.setdefault(told, (before, after, []))[2].append(apart)
     for before, after, sets in alike.values():
+        space.tidy()
         apart = space.union(sets)
         aside = _aside(before, after)
         served = _served(before) or _served(after)
@@ -178,6 +179,7 @@ def _class(
     near: PacketSet | None,
     exact: Exact | None,
 ) -> PacketClass:
+    space.tidy()
     every = space.union([where for _, _, where in members.pairs])
     asked = space.oracles_of(every, most=SOUGHT)
     unknown = space.unknowns

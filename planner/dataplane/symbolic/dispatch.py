@@ -6,6 +6,7 @@ there is one question for the whole family: no packet comes to two chains of it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -17,6 +18,7 @@ from planner.models.ruleset import Table
 from planner.netfilter.condition import Field
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+Question = tuple[Field, int]
 LEAST = 256
 """Rules of a chain that packets may meet, before they are looked at by families."""
 FEWEST = 8
@@ -28,50 +30,69 @@ PARTS = {
 }
 
 
+@dataclass(slots=True)
+class Turn:
+    """Which pass through a table it is."""
+
+    number: int = 0
+
+
 @dataclass(slots=True, eq=False)
 class Family:
-    """Rules of one block that are alike, with the chains that they call."""
+    """Rules of one block that are alike, with the chains that they call.
+
+    What is laid on its sets is laid on stand-ins, and these are new ones in each pass: what is drawn there comes beside them in
+    the order of the diagrams, which would explode otherwise.
+    """
 
     space: Space
     shape: Shape
     truths: tuple[bool | None, ...]
     """For each question about a destination or a port whether the key answers it; None: it does not."""
+    turn: Turn
     keys: list[PacketSet] = field(default_factory=list)
     """For each rule the packets that it is for."""
     constants: list[tuple[Constant, ...]] = field(default_factory=list)
-    _whole: PacketSet | None = None
-    _meeting: dict[tuple[Field, int], PacketSet] = field(default_factory=dict)
+    _sets: dict[Question | None, PacketSet] = field(default_factory=dict)
+    _standing: dict[tuple[int, Question | None], PacketSet] = field(default_factory=dict)
     _led: "dict[int, list[tuple[Endpoint, Family]]]" = field(default_factory=dict)
 
     @property
     def whole(self) -> PacketSet:
         """The packets of all its rules."""
-        if self._whole is None:
-            self._whole = self.space.union(self.keys)
-        return self._whole
+        return self._stand_in(None)
 
     def meeting(self, where: PacketSet, asked: Field, at: int) -> PacketSet:
         """Those packets of a set that have the constant of their own chain in a field."""
         question = (asked, at)
-        truth = next(
-            (held for one, held in zip(self.shape.asked, self.truths, strict=True) if one == question), None
-        )
-        if truth is not None:
-            return where if truth else self.space.none
-        known = self._meeting.get(question)
-        if known is None:
-            space, part = self.space, PARTS[asked]
-            values = sorted({one[at] for one in self.constants if isinstance(one[at], int)})
-            having = set(space.members(where, part, values))  # type: ignore[arg-type]
-            sets = [
-                key & space.equals(part, value)
-                for key, one in zip(self.keys, self.constants, strict=True)
-                if isinstance(value := one[at], int) and value in having
-            ]
-            known = space.union(sets)
-            if len(having) == len(values):
-                self._meeting[question] = known
-        return where & known
+        pairs = zip(self.shape.asked, self.truths, strict=True)
+        truth = next((held for one, held in pairs if one == question), None)
+        if truth is None:
+            return where & self._stand_in(question)
+        return where if truth else self.space.none
+
+    def _stand_in(self, question: "Question | None") -> PacketSet:
+        key = (self.turn.number, question)
+        found = self._standing.get(key)
+        if found is None:
+            found = self._standing[key] = self.space.stand_in(partial(self._having, question))
+        return found
+
+    def _having(self, question: "Question | None") -> PacketSet:
+        """Packets of the rules, all of them or those with the constant of their own chain in a field."""
+        space = self.space
+        found = self._sets.get(question)
+        if found is None:
+            sets = self.keys
+            if question is not None:
+                part, at = PARTS[question[0]], question[1]
+                pairs = zip(self.keys, self.constants, strict=True)
+                sets = [
+                    key & space.equals(part, value) for key, one in pairs if isinstance(value := one[at], int)
+                ]
+            found = self._sets[question] = space.union(sets)
+            space.tidy()
+        return found
 
     def led(self, at: int, constants: Constants) -> "list[tuple[Endpoint, Family]]":
         """Destinations, each standing for those that it is like, with the rules that lead there."""
@@ -85,7 +106,7 @@ class Family:
                     like = constants.address(address), None if port is None else constants.port(port)
                     group = groups.get(like)
                     if group is None:
-                        group = groups[like] = Family(self.space, self.shape, self.truths)
+                        group = groups[like] = Family(self.space, self.shape, self.truths, self.turn)
                     group.keys.append(key)
                     group.constants.append(one)
             known = self._led[at] = list(groups.items())
@@ -115,6 +136,7 @@ class Dispatch:
         self.fewest = fewest
         self.space = space
         self.constants = constants
+        self.turn = Turn()
         self._shapes: dict[int, tuple[Table, Shapes]] = {}
         self._blocks: dict[tuple[int, int], tuple[Sequence[str], list[Block]]] = {}
 
@@ -174,7 +196,9 @@ class Dispatch:
             )  # fmt: skip
             family = families.get((instance.shape, truths))
             if family is None:
-                family = families[instance.shape, truths] = Family(self.space, instance.shape, truths)
+                family = families[instance.shape, truths] = Family(
+                    self.space, instance.shape, truths, self.turn
+                )
             family.keys.append(self._packets(address, PROTOCOLS[key[1]], int(key[2])))
             family.constants.append(instance.constants)
         shapes.forget()

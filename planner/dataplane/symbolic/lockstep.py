@@ -9,12 +9,15 @@ from planner.dataplane.symbolic.chains import Arrivals
 from planner.dataplane.symbolic.dispatch import Dispatch
 from planner.dataplane.symbolic.form import End, Form
 from planner.dataplane.symbolic.side import LATER, Side, Step
+from planner.models.flow import Disposition
 
 Pair = tuple[Step, Step]
 Ends = dict[tuple[End, End], PacketSet]
 Touched = Callable[[str], PacketSet]
 """For a stage: packets, as they entered, that something changed in it can meet."""
 Key = TypeVar("Key")
+FEW = 8
+"""Forms that go through a stage one beside the other."""
 VEILING = frozenset(
     {
         "output raw", "output mangle", "output nat", "output filter", "forward mangle", "forward filter", "forward security",
@@ -60,10 +63,11 @@ def run(
                 apart.append(((before, after), where))
             else:
                 left[before, after] = where
+        if stage in VEILING and stage not in changed and (apart or len(joint) > FEW):
+            alike = [((form, form), where) for form, where in joint.items()]
+            apart, joint = _veiled(space, sides, stage, [*alike, *apart], dispatch, left), {}
         for step, where in _jointly(sides[0], stage, joint, dispatch):
             _add(left, (step, step), where)
-        if stage in VEILING and stage not in changed:
-            apart = _veiled(space, sides, stage, apart, dispatch, left)
         for (before, after), where in apart:
             for pair, part in _product(
                 _step(sides[0], before, stage, where), _step(sides[1], after, stage, where)
@@ -74,9 +78,12 @@ def run(
     for (before, after), where in pairs.items():
         match before, after:
             case End() as one, End() as other:
-                ends[one, other] = where
+                if whole or one != other or one.disposition is Disposition.UNKNOWN:
+                    _add(ends, (one, other), space.resolved(where))
+                    space.tidy()
             case _:
                 raise RuntimeError(f"packets are left at {before} and {after} after the last stage")
+    space.dismiss()
     return ends
 
 
@@ -88,7 +95,8 @@ def _jointly(
         if dispatch is None or stage not in TRANSLATING:
             yield step, where
         else:
-            yield from dispatch.joined(step, where)
+            for like, part in dispatch.joined(step, where):
+                yield like, side.space.simplified(part)
 
 
 def _veiled(
@@ -108,14 +116,12 @@ def _veiled(
         match pair:
             case (Form() as before, Form() as after) if before.stage == after.stage == stage:
                 veiled = replace(before, hop="")
-                if before.link != after.link or before.first_link != after.first_link:
+                same_link = before.link == after.link and before.first_link == after.first_link
+                if not same_link:
                     blind = sides[0].blind(stage) if blind is None else blind
-                    veiled = (
-                        replace(veiled, link="", first_link="") if blind and not before.bridge else before
-                    )
-                if veiled != before and veiled == replace(
-                    after, hop=veiled.hop, link=veiled.link, first_link=veiled.first_link
-                ):
+                    veiled = replace(veiled, link="", first_link="")
+                seen = replace(after, hop="", link=veiled.link, first_link=veiled.first_link)
+                if veiled == seen and (same_link or (blind and not before.bridge)):
                     _add(joint, veiled, where)
                     groups.setdefault(veiled, []).append((before, after, where))
                     continue
