@@ -61,7 +61,10 @@ def from_pods(world: World) -> Iterator[TrafficPart]:
             world, mine, "listeners-for-pods", "pods' connections to programs that listen on the node"
         )
     yield TrafficPart(
-        name="pods-to-node", words="pods' connections to the node", boxes=boxes(mine, destination=world.own)
+        name="pods-to-node",
+        words="pods' connections to the node",
+        example=PacketBox(destination=world.entered[:1]),
+        boxes=boxes(mine, destination=world.own),
     )
     if world.topology.attachment is not PodAttachment.BRIDGE:
         yield _same_node(world, mine, real, across=None)
