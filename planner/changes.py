@@ -1,9 +1,10 @@
 """All changes of one node, each at the first horizon where it shows, with the line that makes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from planner.diff.nodes import diff_nodes
+from planner.invariants.check import same_packets
 from planner.models.change import (
     Cause,
     ChainChange,
@@ -17,6 +18,7 @@ from planner.models.change import (
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
+    PassingChange,
     PolicyRuleChange,
     RouteChange,
     RuleChange,
@@ -51,7 +53,21 @@ def changes_of(outlook: Outlook, fragments: Mapping[str, Fragment]) -> tuple[Cha
                 continue
             seen.add(key)
             found.append(_explained(placed, effects, fragments))
+    found.extend(_passing(outlook))
     return tuple(found)
+
+
+def _passing(outlook: Outlook) -> Iterator[PassingChange]:
+    """Steps that lead through other states to where they began."""
+    before, end = outlook.before[Horizon.NOW], outlook.after[Horizon.NOW]
+    if not same_packets(before, end):
+        return
+    steps = tuple(
+        number for number, stage in enumerate(outlook.stages, start=1) if not same_packets(stage.after, end)
+    )
+    if steps:
+        source = outlook.stages[steps[0] - 1].operation.source
+        yield PassingChange(node=outlook.node, steps=steps, source=source)
 
 
 def _same(change: Change) -> str:
@@ -100,6 +116,8 @@ def names_of(change: Change) -> tuple[str, ...]:
             return (f"nft/{table}",)
         case DocumentChange(path=path) | FileChange(path=path):
             return (f"file{path}",)
+        case PassingChange():
+            return ()
         case _:
             assert_never(change)
 

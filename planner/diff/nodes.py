@@ -16,7 +16,6 @@ from planner.diff.unread import unread
 from planner.models.change import (
     ChainChange,
     ChainPolicyChange,
-    Change,
     DocumentChange,
     FileChange,
     ForwardingChange,
@@ -28,17 +27,18 @@ from planner.models.change import (
     PolicyRuleChange,
     RouteChange,
     RuleChange,
+    StateChange,
     SysctlChange,
 )
 from planner.models.node import NodeState
 from planner.models.source import Gap
 
 
-def diff_nodes(before: NodeState, after: NodeState) -> tuple[Change, ...]:
+def diff_nodes(before: NodeState, after: NodeState) -> tuple[StateChange, ...]:
     """What differs. What is not known on one side is no change: `comparison_gaps` says what that is."""
     if before is after:
         return ()
-    changes: Iterator[Change] = chain(
+    changes: Iterator[StateChange] = chain(
         diff_sysctls(before, after),
         diff_rulesets(before, after),
         diff_native(before, after),
@@ -53,7 +53,7 @@ def diff_nodes(before: NodeState, after: NodeState) -> tuple[Change, ...]:
     return tuple(change for change in changes if _is_known(change, before, after))
 
 
-def _is_known(change: Change, before: NodeState, after: NodeState) -> bool:
+def _is_known(change: StateChange, before: NodeState, after: NodeState) -> bool:
     """Whether the side on which nothing is there was really read. Kinds compared as text see to it themselves."""
     match change:
         case SysctlChange():

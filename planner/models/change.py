@@ -213,7 +213,15 @@ class FileChange(BaseChange):
     """Read by its program, both mean the same (comments, order, notation)."""
 
 
-Change = Annotated[
+class PassingChange(BaseChange):
+    """What the steps do on the way although nothing that packets can meet differs at the end."""
+
+    kind: Literal["passing"] = "passing"
+    steps: tuple[int, ...]
+    """After which packets meet neither the old state nor the new one; counted from 1 in the order of the proposal."""
+
+
+StateChange = (
     SysctlChange
     | RuleChange
     | ChainChange
@@ -227,6 +235,8 @@ Change = Annotated[
     | NeighbourChange
     | ForwardingChange
     | DocumentChange
-    | FileChange,
-    Field(discriminator="kind"),
-]
+    | FileChange
+)
+"""What two states of a node can differ in."""
+
+Change = Annotated[StateChange | PassingChange, Field(discriminator="kind")]

@@ -14,7 +14,6 @@ from planner.emit.ip_words import (
 from planner.models.change import (
     ChainChange,
     ChainPolicyChange,
-    Change,
     DocumentChange,
     FileChange,
     ForwardingChange,
@@ -26,6 +25,7 @@ from planner.models.change import (
     PolicyRuleChange,
     RouteChange,
     RuleChange,
+    StateChange,
     SysctlChange,
 )
 from planner.models.rehearsal import Difference
@@ -33,7 +33,7 @@ from planner.models.rehearsal import Difference
 Item = TypeVar("Item")
 
 
-def difference(change: Change) -> Difference:
+def difference(change: StateChange) -> Difference:
     """`before` of the change is what was wanted, `after` what was found."""
     names = names_of(change)
     what = names[-1] if names else change.kind
@@ -76,7 +76,7 @@ def difference(change: Change) -> Difference:
             assert_never(change)
 
 
-def _named(change: Change, what: str) -> str:
+def _named(change: StateChange, what: str) -> str:
     if isinstance(change, LinkChange):
         return f"link {change.link} {change.field}".rstrip()
     return f"policy of {what}" if isinstance(change, ChainPolicyChange) else what

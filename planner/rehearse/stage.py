@@ -11,7 +11,7 @@ from typing import Self
 
 from planner.collect.host import TOKEN_BYTES, collector_script
 from planner.collect.sections import DIRECTORIES, FILES
-from planner.models.change import Change
+from planner.models.change import StateChange
 from planner.models.node import ConfigFile, NodeState
 from planner.models.rehearsal import NotRehearsed
 from planner.parse.node import parse_node
@@ -142,7 +142,7 @@ class Stage:
         """
         return without(state, self._unlike)
 
-    def why_not(self, change: Change) -> str:
+    def why_not(self, change: StateChange) -> str:
         """Why a change of that thing cannot be shown here; empty when it can."""
         return why_not(change, self._unlike)
 

@@ -7,7 +7,6 @@ from planner.diff.native import native_tables
 from planner.models.change import (
     ChainChange,
     ChainPolicyChange,
-    Change,
     DocumentChange,
     FileChange,
     ForwardingChange,
@@ -19,6 +18,7 @@ from planner.models.change import (
     PolicyRuleChange,
     RouteChange,
     RuleChange,
+    StateChange,
     SysctlChange,
 )
 from planner.models.link import Link
@@ -28,7 +28,7 @@ from planner.rehearse.facts import facts
 from planner.rehearse.fidelity import Unlike
 
 
-def why_not(change: Change, unlike: Unlike) -> str:
+def why_not(change: StateChange, unlike: Unlike) -> str:
     """Why a change of that thing cannot be shown on the stage; empty when it can."""
     if isinstance(change, LinkChange) and change.field not in {"", "address"}:
         # A stand-in is not what it stands for, but its MTU is its MTU.
@@ -37,7 +37,7 @@ def why_not(change: Change, unlike: Unlike) -> str:
     return next((unlike.reasons[name] for name in names_of(change) if name in unlike.reasons), "")
 
 
-def names_of(change: Change) -> Iterator[str]:
+def names_of(change: StateChange) -> Iterator[str]:
     """The facts that a change is about, as `facts` names them."""
     match change:
         case SysctlChange(key=key):

@@ -32,6 +32,7 @@ KINDS = {
     "fdb": "FDB entry",
     "document": "setting",
     "file": "file",
+    "passing": "passing state",
 }
 
 

@@ -1,7 +1,7 @@
 """A change, a command and a place in words, the same in every format. Texts are raw: the formats escape them."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, assert_never
 
 from planner.models.change import (
@@ -17,6 +17,7 @@ from planner.models.change import (
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
+    PassingChange,
     PolicyRuleChange,
     RouteChange,
     RuleChange,
@@ -74,8 +75,19 @@ def describe(change: Change) -> str:
         case FileChange(path=path, before=before, after=after, equivalent=equivalent):
             verb = "added" if before is None else "removed" if after is None else "changed"
             return f"file {path} {verb}" + (" (same meaning)" if equivalent else "")
+        case PassingChange(steps=steps):
+            return f"the same at the end, not so after {numbered(steps)}"
         case _:
             assert_never(change)
+
+
+def numbered(steps: Sequence[int]) -> str:
+    """`step 2`, `steps 1 to 4`, `steps 1, 3 and 4`."""
+    if len(steps) == 1:
+        return f"step {steps[0]}"
+    if steps[-1] - steps[0] == len(steps) - 1 > 1:
+        return f"steps {steps[0]} to {steps[-1]}"
+    return f"steps {', '.join(map(str, steps[:-1]))} and {steps[-1]}"
 
 
 def place(change: RuleChange | ChainChange | ChainPolicyChange) -> str:

@@ -21,6 +21,7 @@ KINDS = {
     "ForwardingChange": "forwarding entries",
     "DocumentChange": "values in configuration files",
     "FileChange": "configuration files as text",
+    "PassingChange": "states between two steps that the end does not show",
 }
 """Kinds of change in words for people."""
 

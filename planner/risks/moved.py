@@ -21,6 +21,7 @@ from planner.models.change import (
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
+    PassingChange,
     PolicyRuleChange,
     RouteChange,
     RuleChange,
@@ -157,7 +158,7 @@ def moves(change: Change) -> bool:
             return field in LINK_FIELDS
         case SysctlChange(key=key):
             return _decides(key)
-        case NeighbourChange() | ForwardingChange() | DocumentChange() | FileChange():
+        case NeighbourChange() | ForwardingChange() | DocumentChange() | FileChange() | PassingChange():
             return False
         case _:
             assert_never(change)
@@ -260,7 +261,7 @@ def _stands(change: Change, hop: Hop, trace: Trace) -> bool:
             if key in FORWARDING:
                 return hop.stage == "end" and trace.disposition is Disposition.NO_FORWARDING
             return parts is not None and parts.knob in knobs and hop.stage in {"end", "rp_filter"}
-        case NeighbourChange() | ForwardingChange() | DocumentChange() | FileChange():
+        case NeighbourChange() | ForwardingChange() | DocumentChange() | FileChange() | PassingChange():
             return False
         case _:
             assert_never(change)

@@ -21,6 +21,7 @@ The steps of `netchange plan` in order, and which of them it calls safe to stop 
 
 from collections.abc import Iterator
 
+from planner.models.change import PassingChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.horizon import Horizon
 from planner.models.invariant import Kept
@@ -32,12 +33,13 @@ from planner.risks.risk import Review, Risk
 
 SHOWN = 80
 FEW = 3
+SHOWING = (*MOVING, PassingChange)
 
 
-def judge(change: Moving, review: Review) -> Iterator[Finding]:
-    """All of them, told at the first change that shows at once: steps have no change of their own."""
+def judge(change: Moving | PassingChange, review: Review) -> Iterator[Finding]:
+    """All of them, told at the first change that shows at once; where none does, at the passing one."""
     first = next(
-        (other for other in review.changes if isinstance(other, MOVING) and other.horizon is Horizon.NOW),
+        (other for other in review.changes if isinstance(other, SHOWING) and other.horizon is Horizon.NOW),
         None,
     )
     if change is not first:
@@ -51,7 +53,7 @@ def judge(change: Moving, review: Review) -> Iterator[Finding]:
                 yield _finding(change, review, step, together)
 
 
-def _finding(change: Moving, review: Review, step: int, together: list[Kept]) -> Finding:
+def _finding(change: Moving | PassingChange, review: Review, step: int, together: list[Kept]) -> Finding:
     stage = review.outlook.stages[step - 1]
     cut = any(item.path.cuts_undo for item in together)
     control = role(together[0]) == "control"
@@ -82,10 +84,10 @@ def _what(stage: Stage) -> str:
     return f"`{text if len(text) <= SHOWN else text[: SHOWN - 1] + '…'}`"
 
 
-RISK = Risk[Moving](
+RISK = Risk[Moving | PassingChange](
     id="path-broken-between-steps",
     title="A path is shut between two steps",
-    on=MOVING,
+    on=SHOWING,
     judge=judge,
     sources=("docs/concepts/invariants.md", "iptables(8), --policy and --flush"),
     verify="netchange plan --help",
