@@ -16,6 +16,7 @@ import planner
 from planner.errors import NetchangeError
 from planner.models.node import ConfigFile
 from planner.rehearse.inside import wire
+from planner.rehearse.inside.files import Found
 from planner.rehearse.isolation import Isolation
 from planner.rehearse.process import Completed
 
@@ -229,7 +230,9 @@ class Namespaces:
 
     def run(self, argv: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> Completed:
         """Run a command to its end, or end it at the deadline."""
-        process = self.spawn(argv, stdin, env)
+        return self._ended(self.spawn(argv, stdin, env), timeout)
+
+    def _ended(self, process: Process, timeout: float) -> Completed:
         if process.wait(timeout) is None:
             process.kill()
             process.wait(PATIENCE)
@@ -303,6 +306,23 @@ class Namespaces:
         """A file; None when it cannot be read."""
         found = self._body(self.tell({"do": "read", "path": path}))
         return found if isinstance(found, str) else None
+
+    def files(self, patterns: Sequence[str], paths: Sequence[str]) -> dict[str, Found]:
+        """What is there of the paths, and of what matches a pattern of the shell, by path."""
+        body = wire.put([list(patterns), list(paths)])
+        try:
+            found = self._body(self.tell({"do": "files"}, [body]))
+        finally:
+            os.close(body)
+        return found if isinstance(found, dict) else {}
+
+    def start(self, commands: Iterable[Sequence[str]]) -> tuple[Process, ...]:
+        """Start commands side by side, for `ended`."""
+        return tuple(self.spawn(argv, b"", {}) for argv in commands)
+
+    def ended(self, processes: Iterable[Process], timeout: float) -> tuple[Completed, ...]:
+        """What they left behind, once each has ended or was ended at the deadline."""
+        return tuple(self._ended(process, timeout) for process in processes)
 
     def socket(self, family: int, kind: int, protocol: int) -> socket.socket:
         """A socket of the stage's network."""

@@ -3,22 +3,24 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from secrets import token_hex
 from socket import socket
 from types import TracebackType
 from typing import Self
 
 from planner.collect.host import TOKEN_BYTES, collector_script
-from planner.collect.sections import DIRECTORIES, FILES
+from planner.collect.sections import DIRECTORIES, FILES, wanted_file
 from planner.models.change import StateChange
 from planner.models.node import ConfigFile, NodeState
 from planner.models.rehearsal import NotRehearsed
+from planner.models.section import Section
 from planner.parse.node import parse_node
 from planner.parse.stream import parse_stream
 from planner.rehearse.fidelity import Unlike, compare_with, told
 from planner.rehearse.isolation import Isolation, usual
 from planner.rehearse.links import remove_together
+from planner.rehearse.look import Looks, Seen
 from planner.rehearse.modules import Modules, needed
 from planner.rehearse.namespaces import Namespaces, StageFailedError
 from planner.rehearse.process import Completed, Running
@@ -117,19 +119,32 @@ class Stage:
     def rebuild(self) -> None:
         """Put the node there, look at it, and note what is not as it was."""
         self._rebuilt = rebuild(self._namespaces, self._node, self._modules)
-        self.original = self.snapshot()
+        sections = self._collected()
+        self.original = parse_node(sections, name=self._node.name)
+        self._looks = Looks(self._namespaces, self._node.name, sections)
         self.tools = dict(self.original.tools)
         self._unlike = compare_with(self._node, self.original, self._rebuilt, self._modules)
         self.not_rebuilt = told(self._unlike, self._node, self.original)
 
     def snapshot(self) -> NodeState:
         """The stage as the project's own collector sees it."""
+        return parse_node(self._collected(), name=self._node.name)
+
+    def look(self, paths: Iterable[str] = ()) -> Seen:
+        """The same, seen with less work, and with other files at `paths`."""
+        seen = self._looks.look(paths)
+        if seen is None:
+            others = self._namespaces.files((), [path for path in paths if not wanted_file(path)])
+            seen = Seen(self._node.name, self._collected(), others, digest="")
+        return seen
+
+    def _collected(self) -> tuple[Section, ...]:
         token = token_hex(TOKEN_BYTES)
         argv = ("sh", "-c", collector_script(), "netchange", token, "/", str(COMMAND_DEADLINE))
         done = self._namespaces.run(argv, b"", {}, COLLECTOR_DEADLINE)
         sections, _ = parse_stream(done.stdout, token=token)
         self.modules = self._modules.new()
-        return parse_node(sections, name=self._node.name)
+        return sections
 
     def settle(self) -> None:
         """Wait until links have seen their carriers, where a command took one away or gave one."""

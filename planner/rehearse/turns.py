@@ -1,6 +1,6 @@
 """The plan step by step, and the way back from after each of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from planner.diff.nodes import diff_nodes
@@ -9,12 +9,12 @@ from planner.models.change import Cause, Change, SysctlChange
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.plan import Plan
-from planner.models.proposal import Outlook
+from planner.models.proposal import FileWrite, Outlook
 from planner.models.rehearsal import Difference, NotRehearsed, RealProbe, Turn
 from planner.rehearse.differences import difference
 from planner.rehearse.facts import compare, lasting_tables
 from planner.rehearse.fit import Fitted, fit
-from planner.rehearse.glance import glance, paths_of
+from planner.rehearse.inside.files import Found
 from planner.rehearse.scripts import Scripts, said
 from planner.rehearse.stage import Stage
 from planner.rehearse.translate import on_stage
@@ -49,8 +49,9 @@ class Ground:
         try:
             self.fitted = fit(self.plan, self.stage)
             self.scripts = Scripts.on(self.stage, self.fitted.plan)
-            self._paths = paths_of(self.plan, self.stage)
-            self._still = glance(self.stage, self._paths)
+            self._paths = written_paths(self.plan)
+            start = self.stage.look(self._paths)
+            self._still, self._others = start.digest, start.others
         except BaseException:
             self.close()
             raise
@@ -67,18 +68,40 @@ class Ground:
     def look(self) -> NodeState:
         """The stage as it is once its links have seen what was done to them."""
         self.stage.settle()
-        return self.stage.snapshot()
+        return self.stage.look(self._paths).state()
 
     def left_behind(self) -> tuple[Difference, ...]:
         """What is not as it was; then the stage is of no use any more and another one takes its place."""
         self.stage.settle()
-        same = bool(self._still) and glance(self.stage, self._paths) == self._still
-        found = () if same else compare(self.stage.original, self.stage.snapshot())
+        seen = self.stage.look(self._paths)
+        if seen.digest and seen.digest == self._still:
+            found: tuple[Difference, ...] = ()
+        else:
+            found = (*compare(self.stage.original, seen.state()), *_others(self._others, seen.others))
+            self._still = seen.digest
         if found:
             self.renew()
         else:
             self.scripts.forget()
         return found
+
+
+def written_paths(plan: Plan) -> tuple[str, ...]:
+    """Files that a plan writes."""
+    paths = (step.operation.path for step in plan.steps if isinstance(step.operation, FileWrite))
+    return tuple(sorted(set(paths)))
+
+
+def _others(before: Mapping[str, Found], after: Mapping[str, Found]) -> Iterator[Difference]:
+    """Files that no collector looks for and that are not as they were."""
+    for path in sorted(before.keys() | after.keys()):
+        sides = (
+            " ".join(f"{name} {value}" for name, value in sorted(side[path].items())) if path in side else ""
+            for side in (before, after)
+        )
+        wanted, found = sides
+        if wanted != found:
+            yield Difference(what=f"file {path}", wanted=wanted, found=found)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from planner.rehearse.inside import kernel, wire
+from planner.rehearse.inside.files import found as found_files
 
 SOL_PACKET, PACKET_IGNORE_OUTGOING, ALL_PROTOCOLS = 263, 23, 3
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
@@ -79,6 +80,9 @@ def _do(channel: socket.socket, head: wire.Head, files: list[int], started: dict
             _answer(channel, number, list(_sysctls(json.loads(wire.whole(files[0])))))
         case "read":
             _answer(channel, number, _read(str(head["path"])))
+        case "files":
+            patterns, paths = json.loads(wire.whole(files[0]))
+            _answer(channel, number, found_files(patterns, paths))
         case "socket":
             _socket(channel, head)
         case "park":
