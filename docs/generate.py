@@ -6,17 +6,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import typer.main
+from pydantic import BaseModel
 
 from planner.cli.main import app
 from planner.models.assessment import Assessment
+from planner.models.plan import Probe
 from planner.models.snapshot import Snapshot
+from planner.models.verification import Verification
+from planner.report.answers_v1 import ComparisonV1, ReachV1, TraceV1
 from planner.report.json_v1 import ReportV1
 from planner.risks.catalogue import catalogue
 from planner.risks.explain import explain
 from planner.scoring.table import printed
 
 ROOT = Path(__file__).resolve().parent.parent
-SCHEMAS = {"snapshot-1": Snapshot, "assessment-1": Assessment, "report-1": ReportV1}
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "snapshot-1": Snapshot, "assessment-1": Assessment, "report-1": ReportV1, "trace-1": TraceV1, "reach-1": ReachV1,
+    "comparison-1": ComparisonV1, "verification-1": Verification, "probe-1": Probe,
+}  # fmt: skip
 
 
 def generated() -> Iterator[tuple[Path, str]]:

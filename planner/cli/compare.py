@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from planner.cli.inputs import load_state, proposal
-from planner.cli.output import print_text, progress, width
+from planner.cli.output import print_data, print_text, progress, width
 from planner.cli.plan import Kind
 from planner.errors import NetchangeError
 
@@ -44,6 +44,7 @@ def compare(
     from planner.packet_changes import packet_changes
     from planner.proposal.propose import propose
     from planner.proposal.transition import propose_state
+    from planner.report.answers_v1 import ComparisonV1, printed
     from planner.report.comparison import describe_comparison
 
     chosen = FragmentKind(kind.value) if kind is not None else None
@@ -67,7 +68,8 @@ def compare(
             outlook = propose(node, proposed)
         comparison = packet_changes(outlook, snapshot.cluster)
     if as_json:
-        print_text(comparison.model_dump_json(indent=2) + "\n")
+        told = ComparisonV1(node=node.name, equivalent=comparison.equivalent, comparison=comparison)
+        print_data(printed(told))
     else:
         print_text(describe_comparison(comparison, node=node.name, width=width(), full=full))
     if strict and comparison.unknown:

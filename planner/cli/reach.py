@@ -1,6 +1,5 @@
 """`netchange reach`: what becomes of all packets on a node, or of a part of them."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,6 +44,7 @@ def reach(
     """Tell what becomes of all packets on a node, grouped by how their way ends, each group with one of its packets."""
     from planner.dataplane.box_text import read_box
     from planner.packet_reach import packet_reach
+    from planner.report.answers_v1 import ReachV1, printed
     from planner.report.reach import SHOWN, describe_reach
 
     known = load_state(snapshot)
@@ -58,8 +58,7 @@ def reach(
             where, known.cluster, within=within, families=families, most=None if full or as_json else SHOWN
         )
     if as_json:
-        body = {"node": where.name, "reach": [one.model_dump(mode="json") for one in found]}
-        print_data((json.dumps(body, indent=2, ensure_ascii=False) + "\n").encode())
+        print_data(printed(ReachV1(node=where.name, reach=tuple(found))))
     else:
         print_text(describe_reach(found, node=where.name, width=width()))
 

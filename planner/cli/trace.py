@@ -1,6 +1,5 @@
 """`netchange trace`: the way of a packet through a node."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,19 +38,15 @@ def trace(
     """Tell what becomes of a packet on a node, hop by hop. A packet without a link comes by the one that leads to its sender."""
     from planner.dataplane.trace import by_port, trace
     from planner.dataplane.view import view_of
+    from planner.report.answers_v1 import TracedFlow, TraceV1, printed
     from planner.report.trace import describe_traces
 
     where = _node(load_state(snapshot), node, snapshot)
     asked = _flows(where, flows or [], link, source, destination, protocol, state)
     found = [(by_port(view_of(where), flow), trace(where, flow)) for flow in asked]
     if as_json:
-        body = [
-            {"flow": flow.model_dump(mode="json"), "traces": [one.model_dump(mode="json") for one in traces]}
-            for flow, traces in found
-        ]
-        print_data(
-            (json.dumps({"node": where.name, "flows": body}, indent=2, ensure_ascii=False) + "\n").encode()
-        )
+        flows_told = tuple(TracedFlow(flow=flow, traces=traces) for flow, traces in found)
+        print_data(printed(TraceV1(node=where.name, flows=flows_told)))
         return
     texts = [
         describe_traces(flow, traces, node=where.name, width=width(), color=color_wanted())

@@ -23,7 +23,7 @@ def test_a_drop_behind_a_service_is_seen_by_who_asks_the_service(
     """The rule names the endpoint's port; the packets that it takes away go to the Service's address too."""
     script = "iptables -I FORWARD 1 -s 10.244.1.5 -p tcp --dport 5432 -j DROP"
     status, text = shown(capsys, tmp_path, script, "--json", "--detailed-exitcode")
-    found = json.loads(text)
+    found = json.loads(text)["comparison"]
 
     assert 2 == status
     assert [] == found["unknown"]
