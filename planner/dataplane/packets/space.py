@@ -269,6 +269,8 @@ class Space:
         projected = self.only(among, part)
         variables = self.variables[part]
         found: list[int] = []
+        if self.possible(among) == among:
+            return []
         width = len(variables)
 
         def walk(here: PacketSet, depth: int, start: int, low: int, high: int) -> None:

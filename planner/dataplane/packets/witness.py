@@ -11,11 +11,36 @@ Box = dict[Part, tuple[int, int]]
 
 def witness(space: Space, among: PacketSet, wishes: Sequence[PacketSet] = ()) -> dict[Part, int]:
     """A member that fulfils as many wishes as it can, the first ones first."""
-    for wish in wishes:
-        closer = among & wish
+    # What is laid on a large set should leave little of it: so all that do not exclude each other are laid on it at once, and if that leaves
+    # nothing, the first ones up to the one that cannot be had.
+    held = space.all
+    while wishes:
+        fitting, together = _fitting(held, wishes)
+        closer = among & together[-1]
         if closer.satisfiable():
-            among = closer
+            return space.pick(closer)
+        had, missed, further = 0, len(fitting), 1
+        while missed - had > 1:
+            further = min(further, missed - 1 - had)
+            closer = among & together[had + further]
+            if closer.satisfiable():
+                among, had, further = closer, had + further, 2 * further
+            else:
+                missed, further = had + further, max(1, further // 2)
+        held, wishes = together[had], wishes[fitting[had] + 1 :]
     return space.pick(among)
+
+
+def _fitting(held: PacketSet, wishes: Sequence[PacketSet]) -> tuple[list[int], list[PacketSet]]:
+    """Wishes that can be had together with all before them; and what is left of `held` without any, with the first, with the first two …"""
+    found: list[int] = []
+    left = [held]
+    for at, wish in enumerate(wishes):
+        closer = left[-1] & wish
+        if closer.satisfiable():
+            found.append(at)
+            left.append(closer)
+    return found, left
 
 
 def boxes(

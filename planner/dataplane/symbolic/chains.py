@@ -4,14 +4,16 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv6Address
+from typing import assert_never
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import BudgetExceededError, PacketSet, Space
 from planner.dataplane.symbolic.dispatch import Block, Dispatch, Family, as_entered
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, lost, silent
+from planner.dataplane.symbolic.linear import LEAST, Stretches, hangs_on, stretches
 from planner.dataplane.symbolic.match import Matcher, Place
 from planner.dataplane.symbolic.shapes import Shape, packed
 from planner.models.flow import Disposition
@@ -45,6 +47,8 @@ SINGLE = re.compile(
 DEEPEST = 64
 
 Arrivals = dict[Form, PacketSet]
+Deciding = Accept | Return | End
+"""What a rule can make of a packet that it leaves as it is."""
 
 
 class Chain:
@@ -174,6 +178,7 @@ class Walk:
     dispatch: Dispatch | None = None
     """For packets that both sides treat alike."""
     accepted: Arrivals = field(default_factory=dict)
+    stretches: "Stretches[Deciding]"
     ended: dict[End, PacketSet] = field(default_factory=dict)
     by_rule: bool = False
     """Ends by different rules are different ones."""
@@ -222,6 +227,72 @@ class Walk:
         """Packets past some rules of a chain, one after the other."""
         for at in positions:
             if not arrivals:
+        """Packets past some rules of a chain."""
+        if len(positions) < LEAST:
+            return self._one_by_one(chain, positions, arrivals, here)
+        for (start, end), deciding in stretches(chain.rules, positions, self.space.family):
+            past = self._stretch if deciding else self._one_by_one
+            arrivals = past(chain, positions[start:end], arrivals, here)
+        return arrivals
+
+    def _stretch(self, chain: Chain, positions: Sequence[int], arrivals: Arrivals, here: "Here") -> Arrivals:
+        """Packets past rules that do nothing but decide."""
+        onward: Arrivals = {}
+        asked = [hangs_on(chain.rules[at], self.space.family) for at in positions]
+        anything = None in asked or self.place.hook == "postrouting"
+        names = sorted({name for held in asked if held is not None for name in held})
+        for form, where in arrivals.items():
+            self.budget.spend(len(positions))
+            looks = (form, id(self.matcher)) if anything else tuple(getattr(form, name) for name in names)
+            key = (self.place, here.name, self.by_rule, looks, chain.rules, tuple(positions))
+            made = partial(self._deciding, chain, positions, form, here)
+            verdicts, left = self.stretches.of(key, made).among(where)
+            for verdict, hit in verdicts.items():
+                match verdict:
+                    case Accept():
+                        join(self.accepted, ((form, hit),))
+                    case Return():
+                        join(here.returned, ((form, hit),))
+                    case End():
+                        _join_end(self.ended, verdict, hit)
+                    case _:
+                        assert_never(verdict)
+            join(onward, ((form, left),))
+        return onward
+
+    def _deciding(
+        self, chain: Chain, positions: Sequence[int], form: Form, here: "Here"
+    ) -> list[tuple[PacketSet, Deciding]]:
+        """The packets of one form that meet each of some rules, with what that rule makes of them."""
+        found: list[tuple[PacketSet, Deciding]] = []
+        for at in positions:
+            text = chain.rules[at]
+            rule = lower_text(text, self.space.family)
+            verdict = self._verdict(rule.effect, text, here.name)
+            if verdict is not None:
+                path = (*here.path, (here.name, text, chain.occurrence(at)))
+                place = Place(self.place.hook, self.place.table, path)
+                found.append((self.matcher.hit(self.space.all, form, rule.conditions, place), verdict))
+        return found
+
+    def _verdict(self, effect: Effect, text: str, chain: str) -> Deciding | None:
+        """What a rule that only decides makes of a packet; None for nothing. Equal verdicts are told by the first rule."""
+        match effect:
+            case Accept() | Return():
+                return effect
+            case Drop() | Reject():
+                end = (
+                    silent(Disposition.REJECTED, text, kind=effect.kind)
+                    if isinstance(effect, Reject)
+                    else silent(Disposition.DROPPED, text)
+                )
+                return replace(end, rule=f"-t {self.place.table} -A {chain} {text}") if self.by_rule else end
+            case _:
+                return None
+
+    def _one_by_one(
+        self, chain: Chain, positions: Sequence[int], arrivals: Arrivals, here: "Here"
+    ) -> Arrivals:
                 break
             text = chain.rules[at]
             rule = lower_text(text, self.space.family)

@@ -83,6 +83,7 @@ class Analysis:
         self.calls = Calls(self.space.family)
         self.changed: Changed = changes(*self.views, self.calls)
         self.sides = Side(self.space, self.views[0], spent), Side(self.space, self.views[1], spent)
+        self.sides[1].stretches = self.sides[0].stretches
         if self.changed.stages & {"routing", "output routing"}:
             for side, salt in zip(self.sides, ("before", "after"), strict=True):
                 side.matcher.salt = side.matcher.types.salt = salt

@@ -10,11 +10,12 @@ from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Arrival, icmp_errors, legs_of, told
 from planner.dataplane.symbolic.arrival6 import Arrival6
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.chains import Arrivals, Budget, Walk
+from planner.dataplane.symbolic.chains import Arrivals, Budget, Deciding, Walk
 from planner.dataplane.symbolic.constants import NODE_PORTS
 from planner.dataplane.symbolic.dispatch import Dispatch
 from planner.dataplane.symbolic.effects import Effects
 from planner.dataplane.symbolic.form import End, Form, leaving, lost, silent
+from planner.dataplane.symbolic.linear import Stretches
 from planner.dataplane.symbolic.match import Matcher, Place
 from planner.dataplane.symbolic.routing import Query, Routing, Way
 from planner.dataplane.symbolic.types import AddressTypes
@@ -89,6 +90,7 @@ class Side:
         self.space = space
         self.view = view
         self.budget = budget
+        self.stretches: Stretches[Deciding] = Stretches(space)
         self.by_rule = False
         """Whether ends are told apart by what decided so."""
         types = AddressTypes(space, view)
@@ -130,6 +132,7 @@ class Side:
                 self.budget,
                 held,
                 Place(hook, table),
+                self.stretches,
                 dispatch,
                 by_rule=self.by_rule,
             )
