@@ -46,27 +46,40 @@ def jhash2(words: list[int], seed: int) -> int:
     return (c ^ b) - _rotate(b, 24) & WORD
 
 
-def scaled_hash(source: int, other: int, low: int, high: int, family: str) -> int:
-    """An address between two, as `find_best_ips_proto` of net/netfilter/nf_nat_core.c picks it."""
-    # The source's words are hashed with the last word of the destination as seed; IPv4 fills only the first.
-    seed = _words(other, family)[3]
-    drawn = jhash2(_words(source, family), seed)
-    if family == "ip":
+def scaled_hash(
+    source: int, destination: int, span: tuple[int, int], family: str, *, persistent: bool
+) -> int:
+    """The destination that a flow is given out of a range, as `find_best_ips_proto` of net/netfilter/nf_nat_core.c picks it."""
+    return _picked(source, destination, span, family, persistent=persistent, moving=True)
+
+
+def scaled_source(
+    source: int, destination: int, span: tuple[int, int], family: str, *, persistent: bool
+) -> int:
+    """Likewise the source."""
+    return _picked(source, destination, span, family, persistent=persistent, moving=False)
+
+
+def _picked(
+    source: int, destination: int, span: tuple[int, int], family: str, *, persistent: bool, moving: bool
+) -> int:  # fmt: skip
+    there = _words(destination, family)
+    places = 1 if family == "ip" else 4
+    # The source's words are hashed with the last word of the destination that its family fills as seed (measured).
+    drawn = jhash2(_words(source, family), 0 if persistent else there[places - 1])
+    low, high = span
+    if places == 1:
         return low + (drawn * (high - low + 1) >> 32)
-    lows, highs = _big(low), _big(high)
     chosen, full = [], False
-    for place in range(4):
-        least, span = (0, 0)
-        if full:
-            least, span = 0, 0
-            picked = drawn
-        else:
-            least = lows[place]
-            span = highs[place] - least + 1
-            picked = least + (drawn * span >> 32)
-            full = picked != highs[place]
+    for place, (least, most) in enumerate(zip(_big(low), _big(high), strict=True)):
+        # Numbers of 32 bits: where the last word ends before it begins, an address outside of the range comes out (measured).
+        scaled = drawn * (WORD if full else most - least + 1 & WORD) >> 32
+        picked = scaled if full else least + scaled & WORD
+        full = full or picked != most
         chosen.append(picked)
-        drawn ^= picked
+        if not persistent:
+            # A destination is overwritten word by word while it is hashed.
+            drawn ^= int.from_bytes(picked.to_bytes(4, "big"), "little") if moving else there[place]
     return sum(word << 32 * (3 - place) for place, word in enumerate(chosen))
 
 

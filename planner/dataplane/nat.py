@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from planner.dataplane.hash import scaled_hash
+from planner.dataplane.hash import scaled_hash, scaled_source
 from planner.dataplane.hooks import TRANSLATES_SOURCE, Hook
 from planner.dataplane.packet import WITH_PORTS, Packet, number, show, with_tracking
 from planner.dataplane.source import select_address4, select_address6
@@ -62,16 +62,15 @@ def _masquerade_address(walk: Walk, next_hop: str) -> int | None:
     return select_address6(walk.view, packet.out_link, packet.destination)
 
 
-def _pick(packet: Packet, addresses: Interval | None, old: int, to: NatRange) -> int:
+def _pick(packet: Packet, addresses: Interval | None, to: NatRange, *, source: bool) -> int:
     """One of several addresses: by a hash without a seed, so that a pair of hosts always gets the same."""
     # nf_nat_core.c, find_best_ips_proto.
     if addresses is None:
-        return old
-    low, high = addresses
-    if low == high:
-        return low
-    other = 0 if to.persistent else packet.destination
-    return scaled_hash(packet.source, other, low, high, packet.family)
+        return packet.source if source else packet.destination
+    if addresses[0] == addresses[1]:
+        return addresses[0]
+    pick = scaled_source if source else scaled_hash
+    return pick(packet.source, packet.destination, addresses, packet.family, persistent=to.persistent)
 
 
 def _port(port: int | None, to: NatRange, *, source: bool, protocol: int) -> int | None:
@@ -84,8 +83,8 @@ def _port(port: int | None, to: NatRange, *, source: bool, protocol: int) -> int
     if low == high:
         return low
     if to.base_port is not None:
-        # NF_NAT_RANGE_PROTO_OFFSET (nf_nat_core.c, nf_nat_l4proto_unique_tuple).
-        return low + (port - to.base_port) % (high - low + 1)
+        # NF_NAT_RANGE_PROTO_OFFSET (nf_nat_core.c, nf_nat_l4proto_unique_tuple): the distance is a number of sixteen bits.
+        return low + (port - to.base_port & 0xFFFF) % (high - low + 1)
     if to.random:
         return None
     if low <= port <= high:
@@ -95,7 +94,7 @@ def _port(port: int | None, to: NatRange, *, source: bool, protocol: int) -> int
 
 def _destination(walk: Walk, addresses: Interval | None, to: NatRange) -> str:
     packet = walk.packet
-    address = _pick(packet, addresses, packet.destination, to)
+    address = _pick(packet, addresses, to, source=False)
     port = _port(packet.destination_port, to, source=False, protocol=packet.protocol)
     # What the flow has already is no translation: its status stays without DNAT (nf_nat_core.c, nf_nat_setup_info).
     changed = address != packet.destination or port != packet.destination_port
@@ -106,7 +105,7 @@ def _destination(walk: Walk, addresses: Interval | None, to: NatRange) -> str:
 
 def _source(walk: Walk, addresses: Interval | None, to: NatRange) -> str:
     packet = walk.packet
-    address = _pick(packet, addresses, packet.source, to)
+    address = _pick(packet, addresses, to, source=True)
     port = _port(packet.source_port, to, source=True, protocol=packet.protocol)
     changed = address != packet.source or port != packet.source_port
     packet = replace(packet, source=address, source_port=port)

@@ -44,6 +44,7 @@ ASKED_SETS = (
     "hosts src", "hosts dst", "services dst,dst", "holes dst", "holes src", "ports dst", "ways src,dst", "every src",
     "every dst", "marks src", "asked src,src,dst", "asked dst,dst",
 )  # fmt: skip
+NETMAPS = ("10.0.1.0/24", "192.168.0.8/29", "10.0.0.0/16", "0.0.0.0/0", "10.0.2.3/32")
 BASES = {
     "raw": ("PREROUTING", "OUTPUT"),
     "mangle": ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"),
@@ -122,13 +123,28 @@ def target(rng: random.Random, table: str, chain: str, conditions: str, below: t
         ported = "-p tcp" in conditions and "!" not in conditions.split("-p tcp", maxsplit=1)[0][-2:]
         port = f":{rng.choice(PORTS)}" if ported and rng.random() < 0.5 else ""
         dnat = f"-j DNAT --to-destination {rng.choice(ADDRESSES)}{port}"
+        if rng.random() < 0.3:
+            dnat = wide_dnat(rng, ported=ported)
         if chain in {"PREROUTING", "OUTPUT"}:
             some += [dnat] * 5 + ["-j REDIRECT" + (" --to-ports 8080" if ported else "")]
         elif chain == "POSTROUTING":
             some += ["-j MASQUERADE"] * 3 + [f"-j SNAT --to-source {rng.choice(ADDRESSES)}"] * 2
+            some += [f"-j NETMAP --to {rng.choice(NETMAPS)}"]
         elif chain == "A":
             some += [dnat] * 4
     return rng.choice(some)
+
+
+def wide_dnat(rng: random.Random, *, ported: bool) -> str:
+    """A translation to one of several addresses, or ports, or from one network to another."""
+    if ported and rng.random() < 0.6:
+        kind = rng.choice(("80-90", "8080-8083", "1000-1019/1490", "8000-8002"))
+        end = " --random" if kind == "8000-8002" else ""
+        return f"-j DNAT --to-destination {rng.choice(ADDRESSES)}:{kind}{end}"
+    return rng.choice((
+        "-j DNAT --to-destination 10.0.0.2-10.0.0.4", "-j DNAT --to-destination 10.0.0.255-10.0.1.1 --persistent",
+        *(f"-j NETMAP --to {net}" for net in NETMAPS),
+    ))  # fmt: skip
 
 
 def rules(rng: random.Random, table: str, chain: str, below: tuple[str, ...], most: int) -> tuple[str, ...]:

@@ -543,6 +543,102 @@ COMMIT"""
         )
 
 
+def test_netmap_of_all_packets_at_once() -> None:
+    """The host part is a part of the packet's own header: rules and routes behind it see the new address."""
+    rules = """
+*nat
+-A PREROUTING -d 172.16.5.0/24 -j NETMAP --to 10.2.0.0/24
+-A POSTROUTING -s 10.1.0.0/24 -j NETMAP --to 172.16.6.0/24
+COMMIT
+*filter
+-A FORWARD -d 10.2.0.6/32 -j DROP
+-A FORWARD -d 172.16.5.9/32 -j DROP
+COMMIT"""
+    with by_hand(rules=rules) as node:
+        for flow, expected in (
+            (
+                udp("10.1.0.5.1000", "172.16.5.9.53"),
+                "sent by eth1 to 10.2.0.9: 172.16.6.5.1000 > 10.2.0.9.53",
+            ),
+            (udp("10.1.0.5.1001", "172.16.5.6.53"), "silence"),
+            (udp("10.1.0.6.1000", "172.16.5.1.53"), "delivered: 10.1.0.6.1000 > 10.2.0.1.53"),
+        ):
+            assert expected == node.outcome(flow)
+            assert expected == node.grouped(
+                flow.model_copy(update={"source_port": flow.source_port + 100})
+            ).replace(f".{flow.source_port + 100} ", f".{flow.source_port} ")
+
+
+@pytest.mark.parametrize(
+    ("to", "asked", "expected"),
+    [
+        ("10.2.0.9:2000-2010", 2005, 2005),
+        ("10.2.0.9:2000-2010", 53, 2000),
+        ("10.2.0.9:2000-2006/53", 53, 2000),
+        ("10.2.0.9:2000-2006/53", 63, 2003),
+        # The distance is a number of sixteen bits: 50 - 53 is 65533.
+        ("10.2.0.9:2000-2006/53", 50, 2006),
+        ("10.2.0.9:2000-2999/3000", 50, 2000 + (50 - 3000 & 0xFFFF) % 1000),
+    ],
+)
+def test_dnat_to_a_range_of_ports(to: str, asked: int, expected: int) -> None:
+    """A port within the range stays, another becomes the first; with a base it is the distance to that, modulo the length."""
+    rules = f"*nat\n-A PREROUTING -p udp --dport 1:3000 -j DNAT --to-destination {to}\nCOMMIT"
+    with by_hand(rules=rules) as node:
+        told = f"sent by eth1 to 10.2.0.9: 10.1.0.5.{{}} > 10.2.0.9.{expected}"
+
+        assert told.format(1000) == node.outcome(udp("10.1.0.5.1000", f"10.2.0.6.{asked}"))
+        if "2999" not in to:
+            assert told.format(1001) == node.grouped(udp("10.1.0.5.1001", f"10.2.0.6.{asked}"))
+
+
+@pytest.mark.parametrize(
+    ("chain", "to"),
+    [
+        ("PREROUTING", "-j DNAT --to-destination 10.2.0.5-10.2.0.9"),
+        ("PREROUTING", "-j DNAT --to-destination 10.2.0.5-10.2.0.9 --persistent"),
+        ("POSTROUTING", "-j SNAT --to-source 10.2.0.50-10.2.0.59"),
+        ("POSTROUTING", "-j SNAT --to-source 10.2.0.50-10.2.0.59 --persistent"),
+        ("PREROUTING", "-j DNAT --to-destination fd00:9::5-fd00:9::c"),
+        ("PREROUTING", "-j DNAT --to-destination fd00:9::5-fd00:9::c --persistent"),
+        ("PREROUTING", "-j DNAT --to-destination fd00:9::ffff:fff0-fd00:9::1:0:3"),
+        ("POSTROUTING", "-j SNAT --to-source fd00:2::50-fd00:2::5f"),
+        ("POSTROUTING", "-j SNAT --to-source fd00:2::50-fd00:2::5f --persistent"),
+    ],
+)
+def test_nat_to_a_range_of_addresses(chain: str, to: str) -> None:
+    """A hash of source and destination chooses: one pair of hosts gets always the same, whatever the ports."""
+    rules = f"*nat\n-A {chain} -p udp {to}\nCOMMIT"
+    six = "fd00" in to
+    setup = "ip -6 route add fd00:9::/32 via fd00:2::9"
+    with by_hand(setup=setup, rules=rules, tool="ip6tables-nft" if six else "iptables-nft") as node:
+        ends = "fd00:1::{}.{}", "fd00:2::{}.53" if six else ""
+        told = {
+            (host, other): {
+                node.outcome(
+                    udp(ends[0].format(host, port), ends[1].format(other))
+                    if six
+                    else udp(f"10.1.0.{host}.{port}", f"10.2.0.{other}.53")
+                ).partition(": ")[2].replace(f".{port} ", " ")
+                for port in (1000, 1001)
+            }
+            for host in (20, 21, 22, 23)
+            for other in (5, 6, 9)
+        }  # fmt: skip
+    assert {1} == {len(one) for one in told.values()}
+    assert 1 < len(set.union(*told.values()))
+
+
+@pytest.mark.parametrize("to", ["10.2.0.5-10.2.0.9", "10.2.0.9:8000-8003"])
+def test_any_of_a_range_for_all_packets_at_once(to: str) -> None:
+    """What one packet is given is among what the sets hold, and nothing else can happen to it."""
+    random_ports = " --random" if ":" in to else ""
+    rules = f"*nat\n-A PREROUTING -p udp -j DNAT --to-destination {to}{random_ports}\nCOMMIT"
+    with by_hand(rules=rules) as node:
+        for port in range(1000, 1012):
+            assert node.grouped(udp(f"10.1.0.5.{port}", "192.0.2.1.53")).startswith("sent by eth1 to 10.2.0.")
+
+
 def test_snat_with_a_port_range_keeps_a_port_within_it() -> None:
     """A port outside the range is replaced."""
     rules = "*nat\n-A POSTROUTING -p udp -j SNAT --to-source 10.2.0.77:2000\nCOMMIT"

@@ -106,6 +106,19 @@ class Space:
             found = self._intervals[key] = above & below
         return found
 
+    def residue(self, part: Part, modulus: int, rest: int) -> PacketSet:
+        """Packets with `part % modulus == rest`."""
+        variables = self.variables[part]
+        # From the lowest bit up, for every remainder that the bits above may have left.
+        below = [self.all if left == rest else self.none for left in range(modulus)]
+        for at in reversed(variables):
+            literal = self._bits[at]
+            below = [
+                (literal & below[(2 * left + 1) % modulus]) | (~literal & below[2 * left % modulus])
+                for left in range(modulus)
+            ]
+        return below[0]
+
     def inside(self, part: Part, intervals: Iterable[tuple[int, int]]) -> PacketSet:
         """Packets whose field lies in one of the intervals."""
         return self.union([self.interval(part, low, high) for low, high in intervals])
@@ -212,6 +225,13 @@ class Space:
         """The set without regard to some fields."""
         return among.exists(self._group(frozenset(parts), asked=False))
 
+    def assuming(self, among: PacketSet, part: Part, value: int, mask: int) -> PacketSet:
+        """Packets that would be of the set if some bits of a field were others."""
+        fixed = among & self.bits(part, value & mask, mask)
+        lowest_first = enumerate(reversed(self.variables[part]))
+        chosen = [self._bits[at] for bit, at in lowest_first if mask >> bit & 1]
+        return fixed.exists(reduce(lambda cube, one: one & cube, chosen, self.all))
+
     def only(self, among: PacketSet, *parts: Part) -> PacketSet:
         """The set with regard to these fields alone, for some answer of every oracle."""
         return among.exists(self._group(frozenset(self.variables).difference(parts), asked=True))
@@ -249,6 +269,8 @@ class Space:
 
     def oracles_of(self, among: PacketSet, *, most: int | None = None) -> "list[Oracle]":
         """The questions that membership depends on, in the order in which they were asked; of a large set perhaps not all."""
+        if self.possible(among) == among:
+            return []
         by_variable = {oracle.variable: oracle for oracle in self._oracles.values()}
         found = self._variables_of(among, most)
         return [by_variable[variable] for variable in sorted(found) if variable in by_variable]
@@ -269,8 +291,6 @@ class Space:
         projected = self.only(among, part)
         variables = self.variables[part]
         found: list[int] = []
-        if self.possible(among) == among:
-            return []
         width = len(variables)
 
         def walk(here: PacketSet, depth: int, start: int, low: int, high: int) -> None:

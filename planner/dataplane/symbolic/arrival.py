@@ -8,7 +8,7 @@ from dataclasses import replace
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.form import End, Form, lost, silent
+from planner.dataplane.symbolic.form import End, Form, Mapped, lost, silent
 from planner.dataplane.symbolic.routing import Query, Routing, Way
 from planner.dataplane.symbolic.view import View
 from planner.models.flow import Disposition
@@ -248,6 +248,8 @@ def legs_of(space: Space, where: PacketSet, way: Way, form: Form) -> list[tuple[
 def _destined(space: Space, form: Form, value: int, length: int) -> PacketSet:
     if form.destination is None:
         return space.prefix(Part.DESTINATION, value, length)
+    if isinstance(form.destination, Mapped):
+        return form.destination.inside(space, Part.DESTINATION, value, length)
     return space.all if form.destination >> (32 - length) == value >> (32 - length) else space.none
 
 

@@ -9,7 +9,7 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Steps, expiring, forwarded, legs_of, told
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.form import Form, lost, silent
+from planner.dataplane.symbolic.form import Form, Mapped, lost, silent
 from planner.dataplane.symbolic.routing import LINK_LOCAL, LOOPBACK6, Query, Routing, Way
 from planner.dataplane.symbolic.view import View
 from planner.models.flow import Disposition
@@ -86,6 +86,8 @@ class Arrival6:
     def _destined(self, form: Form, value: int, length: int) -> PacketSet:
         if form.destination is None:
             return self.space.prefix(Part.DESTINATION, value, length)
+        if isinstance(form.destination, Mapped):
+            return form.destination.inside(self.space, Part.DESTINATION, value, length)
         shift = 128 - length
         return self.space.all if form.destination >> shift == value >> shift else self.space.none
 

@@ -7,7 +7,7 @@ from planner.dataplane import bridge as node_bridge
 from planner.dataplane.packet import show
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import End, Form, leaving, silent
+from planner.dataplane.symbolic.form import End, Form, Mapped, leaving, lost, silent
 from planner.dataplane.symbolic.view import View
 from planner.models.flow import Disposition
 
@@ -64,7 +64,10 @@ class Bridges:
         part = where & self.view.came_by({link}) if link in self.names else self.space.none
         if not part.satisfiable() or form.destination is None:
             return self.space.none, []
-        port = node_bridge.port_of(self.view.node, link, hop or show(form.destination, self.view.family))
+        if isinstance(form.destination, Mapped) and not hop:
+            doubt = f"behind which port of {link} an address lies that NETMAP made"
+            return part, [(part, lost(form, doubt))]
+        port = node_bridge.port_of(self.view.node, link, hop or _shown(form.destination, self.view.family))
         return part, [(part, replace(form, stage="forward mangle", link=link, bridge=link, port=port))]
 
     def leave(self, where: PacketSet, form: Form) -> Steps:
@@ -82,3 +85,7 @@ class Bridges:
             back = where & view.by_port({form.port})
         text = f"it would leave {form.bridge} by the port it came by, and hairpin of {form.port} is off"
         return [(back, silent(Disposition.DROPPED, text)), (where & ~back, out)]
+
+
+def _shown(destination: int | Mapped, family: str) -> str:
+    return show(destination, family) if isinstance(destination, int) else ""

@@ -80,8 +80,11 @@ class Chain:
             if form.destination is None:
                 for address in space.members(where, Part.DESTINATION, index.addresses):
                     found.update(index.by_address[address])
-            else:
+            elif isinstance(form.destination, int):
                 found.update(index.by_address.get(form.destination, ()))
+            else:
+                for address in index.addresses:
+                    found.update(index.by_address[address])
             ports = index.ports if form.destination_port is None else (form.destination_port,)
             for port in ports:
                 found.update(index.by_port.get(port, ()))
@@ -175,10 +178,10 @@ class Walk:
     budget: Budget
     table: Table
     place: Place
+    stretches: "Stretches[Deciding]"
     dispatch: Dispatch | None = None
     """For packets that both sides treat alike."""
     accepted: Arrivals = field(default_factory=dict)
-    stretches: "Stretches[Deciding]"
     ended: dict[End, PacketSet] = field(default_factory=dict)
     by_rule: bool = False
     """Ends by different rules are different ones."""
@@ -224,9 +227,6 @@ class Walk:
         return returned
 
     def _each(self, chain: Chain, positions: Sequence[int], arrivals: Arrivals, here: "Here") -> Arrivals:
-        """Packets past some rules of a chain, one after the other."""
-        for at in positions:
-            if not arrivals:
         """Packets past some rules of a chain."""
         if len(positions) < LEAST:
             return self._one_by_one(chain, positions, arrivals, here)
@@ -293,6 +293,9 @@ class Walk:
     def _one_by_one(
         self, chain: Chain, positions: Sequence[int], arrivals: Arrivals, here: "Here"
     ) -> Arrivals:
+        """Packets past some rules of a chain, one after the other."""
+        for at in positions:
+            if not arrivals:
                 break
             text = chain.rules[at]
             rule = lower_text(text, self.space.family)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from planner.dataplane.packet import number, show
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.packets.witness import Box, boxes, witness
-from planner.dataplane.symbolic.form import End
+from planner.dataplane.symbolic.form import End, Mapped
 from planner.dataplane.symbolic.lockstep import Ends
 from planner.dataplane.symbolic.partition import REFUSED, SIZES, Cell, Partition
 from planner.models.comparison import MEASURED, PASSES, Ending, Exactness, PacketClass
@@ -33,8 +34,8 @@ def differing(space: Space, before: End, after: End, where: PacketSet) -> Packet
         return space.none
     same = space.all
     for part, one, other in (
-        (Part.DESTINATION, _pair(before.destination), _pair(after.destination)),
-        (Part.DESTINATION_PORT, _pair(before.destination_port), _pair(after.destination_port)),
+        (Part.DESTINATION, before.destination, after.destination),
+        (Part.DESTINATION_PORT, before.destination_port, after.destination_port),
         (Part.SOURCE, before.source, after.source),
         (Part.SOURCE_PORT, before.source_ports, after.source_ports),
     ):
@@ -55,23 +56,35 @@ def differing(space: Space, before: End, after: End, where: PacketSet) -> Packet
         hop, end = (before.hop, after) if before.hop else (after.hop, before)
         if (before.hop and after.hop) or (":" in hop) != (space.family == "ip6"):
             return where
-        same = same & _same_value(space, Part.DESTINATION, _pair(number(hop)), _pair(end.destination))
+        same = same & _same_value(space, Part.DESTINATION, number(hop), end.destination)
     return where & ~same
 
 
-def _pair(value: int | None) -> tuple[int, int] | None:
-    return None if value is None else (value, value)
+Value = int | tuple[int, int] | Mapped | None
 
 
-def _same_value(
-    space: Space, part: Part, one: tuple[int, int] | None, other: tuple[int, int] | None
-) -> PacketSet:
+def _same_value(space: Space, part: Part, one: Value, other: Value) -> PacketSet:
+    """Packets to which two rewrites of a field give the same; one of a range may give any value of it."""
     if one == other:
         return space.all
-    if one is not None and other is not None:
-        return space.none
-    value = one or other or (0, 1)
-    return space.equals(part, value[0]) if value[0] == value[1] else space.none
+    width = len(space.variables[part])
+    left, right = _bits_set(one, width), _bits_set(other, width)
+    return space.none if left is None or right is None else left.same(space, part, right)
+
+
+def _bits_set(value: Value, width: int) -> Mapped | None:
+    """Which bits of the field are set to what; None: it hangs on more than the packet."""
+    match value:
+        case None:
+            return Mapped(0, 0)
+        case int():
+            return Mapped(value, (1 << width) - 1)
+        case (low, high):
+            return Mapped(low, (1 << width) - 1) if low == high else None
+        case Mapped():
+            return value
+        case _:
+            assert_never(value)
 
 
 def classes_of(
@@ -127,7 +140,7 @@ def _group(before: End, after: End) -> Group:
     return tuple(
         (
             end.disposition, end.link, end.reject_kind, end.doubt, end.destination is None,
-            end.source if end.source is None or end.source[0] == end.source[1] else "range",
+            "range" if isinstance(end.source, tuple) and end.source[0] != end.source[1] else end.source,
         )
         for end in (before, after)
     )  # fmt: skip
@@ -220,7 +233,7 @@ def _class(
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
     part_of = None if members.cell is None else members.cell.part
     return PacketClass(
-        before=ending(before, space.family), after=ending(after, space.family),
+        before=ending(settled(before, one), space.family), after=ending(settled(after, one), space.family),
         witness=flow_of(space, one, names), exactness=exactness,
         because=tuple(because[:ASKED]),
         chances=tuple(dict.fromkeys(oracle.text for oracle in drawn))[:ASKED],
@@ -233,19 +246,40 @@ def _class(
 
 def ending(end: End, family: str = "ip") -> Ending:
     """For people."""
-    destination = "" if end.destination is None else show(end.destination, family)
+    destination = _address_text(end.destination, family)
     if end.destination_port is not None:
         if ":" in destination:
             destination = f"[{destination}]"
         destination += f":{end.destination_port}"
-    source = ""
-    if end.source is not None:
-        low, high = (show(one, family) for one in end.source)
-        source = low if low == high else f"{low}-{high}"
+    source = _address_text(end.source, family)
     return Ending(
         disposition=end.disposition, link=end.link, next_hop=end.hop, destination=destination, source=source,
         reject_kind=end.reject_kind, reason=end.reason or end.doubt,
     )  # fmt: skip
+
+
+def _address_text(value: Value, family: str) -> str:
+    match value:
+        case None:
+            return ""
+        case int():
+            return show(value, family)
+        case (low, high):
+            return show(low, family) if low == high else f"{show(low, family)}-{show(high, family)}"
+        case Mapped():
+            return f"{show(value.value, family)}/{value.mask.bit_count()}"
+        case _:
+            assert_never(value)
+
+
+def settled(end: End, one: dict[Part, int]) -> End:
+    """The end as one packet meets it: an address of which bits were set is one."""
+    if isinstance(end.destination, Mapped):
+        end = replace(end, destination=end.destination.of(one[Part.DESTINATION]))
+    if isinstance(end.source, Mapped):
+        now = end.source.of(one[Part.SOURCE])
+        end = replace(end, source=(now, now))
+    return end
 
 
 def flow_of(space: Space, one: dict[Part, int], names: Sequence[str]) -> Flow:

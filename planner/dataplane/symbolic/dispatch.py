@@ -149,7 +149,7 @@ class Dispatch:
 
     def joined(self, step: Form | End, where: PacketSet) -> list[tuple[Form | End, PacketSet]]:
         """What a translated packet may just as well be taken for on the rest of its way."""
-        if not isinstance(step, Form) or step.destination is None:
+        if not isinstance(step, Form) or not isinstance(step.destination, int):
             return [(step, where)]
         address = self.constants.address(step.destination)
         port = None if step.destination_port is None else self.constants.port(step.destination_port)

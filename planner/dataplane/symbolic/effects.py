@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from planner.dataplane.packet import show
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Bits, End, Form, lost, silent
+from planner.dataplane.symbolic.form import Bits, End, Form, Mapped, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
 from planner.dataplane.symbolic.routing import LINK_LOCAL
 from planner.dataplane.symbolic.sources import Sources
@@ -32,6 +33,11 @@ from planner.netfilter.effect import (
 )
 
 FULL = 0xFFFFFFFF
+MOST_DRAWN = 256
+"""Addresses or ports of a range that are told apart."""
+EVERY_PORT = range(65536)
+SPREAD = "the hash of addresses, which chooses among "
+"""Of NAT to a range (net/netfilter/nf_nat_core.c, find_best_ips_proto()); the first and the last one follow."""
 SAME = bytes(range(256))
 Steps = list[tuple[PacketSet, Form | End]]
 Change = Callable[[Bits], Form]
@@ -119,24 +125,28 @@ class Effects:
             case Masquerade(to=to):
                 return self._masquerade(where, form, to)
             case Netmap(value=value, mask=mask):
-                if mask != (1 << self.view.bits) - 1:
-                    return [(where, lost(form, text))]
-                to = NatRange(addresses=(value, value))
-                return (
-                    self._source(where, form, to) if source_side else self._destination(where, form, to, text)
-                )
+                return self._mapped(where, form, value, mask, source_side=source_side)
 
     def _destination(self, where: PacketSet, form: Form, to: NatRange, text: str) -> Steps:
-        if any(pair is not None and pair[0] != pair[1] for pair in (to.addresses, to.ports)) or to.base_port:
-            return [(where, lost(form, text))]
-        address = to.addresses[0] if to.addresses else None
-        port = to.ports[0] if to.ports else None
+        found: Steps = []
+        for part, address in self._addresses(where, form, to):
+            ports = self._ports(part, form, to)
+            if ports is None:
+                found.append((part, lost(form, f"{text}: it shifts more than {MOST_DRAWN} ports")))
+            elif address is None and to.addresses is not None:
+                found.append((part, lost(form, f"{text}: it chooses among more than {MOST_DRAWN} addresses")))
+            else:
+                for some, port in ports:
+                    found += self._moved(some, form, address, port)
+        return [(part, step) for part, step in found if part.satisfiable()]
+
+    def _moved(self, where: PacketSet, form: Form, address: int | None, port: int | None) -> Steps:
         # A translation to what stands there already is none: ctstate DNAT stays away (nf_nat_setup_info()).
         same = where
         if address is not None:
-            same = same & self._is(Part.DESTINATION, form.destination, address)
+            same = same & self.is_now(Part.DESTINATION, form.destination, address)
         if port is not None:
-            same = same & self._is(Part.DESTINATION_PORT, form.destination_port, port)
+            same = same & self.is_now(Part.DESTINATION_PORT, form.destination_port, port)
         moved = replace(
             form, bound=True, translated=True,
             destination=form.destination if address is None else address,
@@ -144,10 +154,119 @@ class Effects:
         )  # fmt: skip
         return [(where & ~same, moved), (same, replace(form, bound=True))]
 
-    def _is(self, part: Part, now: int | None, value: int) -> PacketSet:
+    def _addresses(self, where: PacketSet, form: Form, to: NatRange) -> list[tuple[PacketSet, int | None]]:
+        """Packets by the address that they are given; None where there are too many."""
+        if to.addresses is None:
+            return [(where, None)]
+        low, high = to.addresses
+        if high - low >= MOST_DRAWN or low >> 32 != high >> 32:
+            # Across the words of IPv6 the kernel may even pick an address outside of the range.
+            return [(where, None)]
+        # find_best_ips_proto(): a hash of source and destination, and so the same for every rule.
+        asked = None if to.persistent else form.destination
+        found: list[tuple[PacketSet, int | None]] = []
+        for address in range(low, high):
+            part = where & self.space.oracle(
+                ("spread", low, high, address, form.source, asked, to.persistent),
+                text=f"{SPREAD}{show(low, self.view.family)}-{show(high, self.view.family)}",
+                chance=1 / (high - address + 1),
+            )  # fmt: skip
+            where = where & ~part
+            found.append((part, address))
+        return [*found, (where, high)]
+
+    def _ports(self, where: PacketSet, form: Form, to: NatRange) -> list[tuple[PacketSet, int | None]] | None:
+        """Packets by the port that they are given, None for the one that they have; None where there are too many."""
+        if to.ports is None:
+            return [(where, None)]
+        low, high = to.ports
+        space, now = self.space, form.destination_port
+        size = high - low + 1
+        if size == 1:
+            return [(where, low)]
+        if to.base_port is not None:
+            # nf_nat_l4proto_unique_tuple(): the distance is a number of sixteen bits.
+            if now is not None:
+                return [(where, low + (now - to.base_port & 0xFFFF) % size)]
+            if size <= MOST_DRAWN:
+                return self._shifted(where, low, size, to.base_port)
+            asked = space.members(where, Part.DESTINATION_PORT, EVERY_PORT)
+            return None if len(asked) > MOST_DRAWN else [
+                (where & space.equals(Part.DESTINATION_PORT, one), low + (one - to.base_port & 0xFFFF) % size)
+                for one in asked
+            ]  # fmt: skip
+        if to.random:
+            return None if size > MOST_DRAWN else self._drawn_ports(where, form, low, high)
+        # A port within the range is kept, another becomes the first (get_unique_tuple()).
+        within = space.interval(Part.DESTINATION_PORT, low, high)
+        if now is not None:
+            within = space.all if low <= now <= high else space.none
+        return [(where & ~within, low), (where & within, None)]
+
+    def _shifted(
+        self, where: PacketSet, low: int, size: int, base: int
+    ) -> list[tuple[PacketSet, int | None]]:
+        """By distance from a port, round the range as often as it takes."""
+        space, part = self.space, Part.DESTINATION_PORT
+        above = where & space.interval(part, base, 0xFFFF)
+        under = where & ~above
+        found: list[tuple[PacketSet, int | None]] = []
+        for rest in range(size):
+            those = above & space.residue(part, size, (rest + base) % size)
+            if under.satisfiable():
+                those = those | (under & space.residue(part, size, (rest + base - 0x10000) % size))
+            found.append((those, low + rest))
+        return found
+
+    def _drawn_ports(
+        self, where: PacketSet, form: Form, low: int, high: int
+    ) -> list[tuple[PacketSet, int | None]]:
+        found: list[tuple[PacketSet, int | None]] = []
+        for port in range(low, high):
+            part = where & self.space.oracle(
+                ("port", low, high, port, form.looks),
+                text=f"a port of {low}-{high} that the kernel draws", chance=1 / (high - port + 1),
+            )  # fmt: skip
+            where = where & ~part
+            found.append((part, port))
+        return [*found, (where, high)]
+
+    def kept(self, part: Part, now: int | Mapped) -> PacketSet:
+        """Packets whose field was set to what it was."""
+        if isinstance(now, Mapped):
+            return self.space.bits(part, now.value, now.mask)
+        return self.space.equals(part, now)
+
+    def is_now(self, part: Part, now: int | Mapped | None, value: int) -> PacketSet:
+        """Packets with a value where a field is `now`."""
         if now is None:
             return self.space.equals(part, value)
+        if isinstance(now, Mapped):
+            return now.having(self.space, part, value, (1 << self.view.bits) - 1)
         return self.space.all if now == value else self.space.none
+
+    def _mapped(self, where: PacketSet, form: Form, value: int, mask: int, *, source_side: bool) -> Steps:
+        """A prefix in the place of another; the rest of the address stays (xt_NETMAP.c)."""
+        held = form.source if source_side else form.destination
+        part = Part.SOURCE if source_side else Part.DESTINATION
+        if isinstance(held, tuple) and held[0] != held[1]:
+            return [(where, lost(form, "NETMAP of a source that is drawn"))]
+        now = held[0] if isinstance(held, tuple) else held
+        new: int | Mapped
+        if isinstance(now, int):
+            new = (now & ~mask) | value
+            same = where if new == now else self.space.none
+        else:
+            before = now or Mapped(0, 0)
+            made = Mapped((before.value & ~mask) | value, before.mask | mask)
+            same = where & before.same(self.space, part, made)
+            new = made.value if made.mask == (1 << self.view.bits) - 1 else made
+        if source_side:
+            single = (new, new) if isinstance(new, int) else new
+            moved = replace(form, bound_source=True, translated_source=True, source=single)
+            return [(where & ~same, moved), (same, replace(form, bound_source=True))]
+        moved = replace(form, bound=True, translated=True, destination=new)
+        return [(where & ~same, moved), (same, replace(form, bound=True))]
 
     def _redirect(self, where: PacketSet, form: Form, to: NatRange, text: str) -> Steps:
         """To the first address of the link that it came by (nf_nat_redirect.c, nf_nat_redirect_ipv4())."""
@@ -172,6 +291,8 @@ class Effects:
         """Packets to link-local addresses."""
         if form.destination is None:
             return self.space.prefix(Part.DESTINATION, *LINK_LOCAL)
+        if isinstance(form.destination, Mapped):
+            return form.destination.inside(self.space, Part.DESTINATION, *LINK_LOCAL)
         return self.space.all if form.destination >> 118 == LINK_LOCAL[0] >> 118 else self.space.none
 
     def _masquerade(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
@@ -200,7 +321,11 @@ class Effects:
     def _masquerade6(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
         """nf_nat_masquerade_ipv6(): the source that the node itself would take towards there."""
         found: Steps = []
-        for part, value in self._sources.towards(form.link, form.destination):
+        now = form.destination
+        chosen = self._sources.towards(form.link, now if isinstance(now, int) else None)
+        if isinstance(now, Mapped):
+            chosen = [(now.looking(self.space, Part.DESTINATION, part), value) for part, value in chosen]
+        for part, value in chosen:
             if value is None:
                 end = silent(Disposition.DROPPED, f"MASQUERADE: {form.link} has no address")
                 found.append((where & part, end))
@@ -220,6 +345,8 @@ class Effects:
         now = value_of(hop) if hop else form.destination
         if now is None:
             return self.space.prefix(Part.DESTINATION, value, length)
+        if isinstance(now, Mapped):
+            return now.inside(self.space, Part.DESTINATION, value, length)
         return self.space.all if now >> (32 - length) == value >> (32 - length) else self.space.none
 
     def _source(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
@@ -235,10 +362,12 @@ class Effects:
         )  # fmt: skip
         if ports is None and to.addresses and to.addresses[0] == to.addresses[1]:
             value, now = to.addresses[0], form.source
-            same = where & (
-                self.space.equals(Part.SOURCE, value) if now is None
-                else self.space.all if now == (value, value) else self.space.none
-            )  # fmt: skip
+            single = now[0] if isinstance(now, tuple) and now[0] == now[1] else None
+            same = where & self.space.none
+            if now is None or isinstance(now, Mapped):
+                same = where & self.is_now(Part.SOURCE, now, value)
+            elif single == value:
+                same = where
             return [(where & ~same, moved), (same, replace(form, bound_source=True))]
         return [(where, moved)]
 

@@ -2,10 +2,50 @@
 
 from dataclasses import dataclass, field
 
+from planner.dataplane.packets.layout import Part
+from planner.dataplane.packets.space import PacketSet, Space
 from planner.models.flow import Disposition
 
 Bits = tuple[int, int]
 """Value, and the bits of it that are not known."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mapped:
+    """An address of which some bits were set and the others are as they came (NETMAP)."""
+
+    value: int
+    mask: int
+    """The bits that were set."""
+
+    def of(self, old: int) -> int:
+        """What has become of an address."""
+        return (old & ~self.mask) | self.value
+
+    def looking(self, space: Space, part: Part, asked: PacketSet) -> PacketSet:
+        """Packets whose address, as it is now, is what a set asks of that field. The set may ask for nothing else."""
+        return space.assuming(asked, part, self.value, self.mask)
+
+    def inside(self, space: Space, part: Part, value: int, length: int) -> PacketSet:
+        """Packets whose address lies in a prefix now."""
+        return self.having(space, part, value, _prefix_mask(len(space.variables[part]), length))
+
+    def having(self, space: Space, part: Part, value: int, mask: int) -> PacketSet:
+        """Packets whose address has some bits now."""
+        if (self.value ^ value) & self.mask & mask:
+            return space.none
+        return space.bits(part, value & ~self.mask & mask, mask & ~self.mask)
+
+    def same(self, space: Space, part: Part, other: "Mapped") -> PacketSet:
+        """Packets that two ways to set bits give one address."""
+        if (self.value ^ other.value) & self.mask & other.mask:
+            return space.none
+        alone, others = self.mask & ~other.mask, other.mask & ~self.mask
+        return space.bits(part, (self.value & alone) | (other.value & others), alone | others)
+
+
+def _prefix_mask(width: int, length: int) -> int:
+    return ((1 << length) - 1) << (width - length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +54,9 @@ class Form:
 
     stage: str
     """What they come to next."""
-    destination: int | None = None
+    destination: int | Mapped | None = None
     destination_port: int | None = None
-    source: tuple[int, int] | None = None
+    source: tuple[int, int] | Mapped | None = None
     """Lowest and highest address that it may have become."""
     source_ports: tuple[int, int] | None = None
     mark: int = 0
@@ -65,9 +105,9 @@ class End:
     disposition: Disposition
     link: str = ""
     hop: str = ""
-    destination: int | None = None
+    destination: int | Mapped | None = None
     destination_port: int | None = None
-    source: tuple[int, int] | None = None
+    source: tuple[int, int] | Mapped | None = None
     source_ports: tuple[int, int] | None = None
     tos: bytes | None = None
     hop_limit: bytes | None = None

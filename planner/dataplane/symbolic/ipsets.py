@@ -7,7 +7,7 @@ from planner.dataplane.ipset import PORTED, Compiled, Key
 from planner.dataplane.packet import ICMP, ICMP6
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Form
+from planner.dataplane.symbolic.form import Form, Mapped
 from planner.dataplane.symbolic.view import View
 from planner.netfilter.condition import InSet
 
@@ -16,7 +16,7 @@ PLAIN_OPTIONS = frozenset({"", "! --update-counters", "! --update-subcounters"})
 DEEPEST = 4
 MANY = 32
 """More elements than that are found by a value that is known, where one is."""
-Held = tuple[int, int] | None
+Held = tuple[int, int] | Mapped | None
 """What a field has become, lowest and highest; None: as it came."""
 
 
@@ -79,7 +79,7 @@ class IpSets:
         if not KINDS.issuperset(held.dimensions):
             return None
         now = [self._now(kind, side, form) for kind, side in zip(held.dimensions, directions, strict=False)]
-        if any(value is not None and value[0] != value[1] for value in now):
+        if any(isinstance(value, tuple) and value[0] != value[1] for value in now):
             return None
         if "mark" in held.dimensions and form.mark_unknown:
             return None
@@ -122,7 +122,7 @@ class IpSets:
         if len(group.keys) <= MANY:
             return group.keys
         for at, (kind, value) in enumerate(zip(held.dimensions, now, strict=True)):
-            if value is None:
+            if not isinstance(value, tuple):
                 continue
             if kind == "ip":
                 return group.having(at, (value[0] & held.masks[at],))
@@ -132,7 +132,7 @@ class IpSets:
         return group.keys
 
     def _now(self, kind: str, side: str, form: Form) -> Held:
-        destination = None if form.destination is None else (form.destination, form.destination)
+        destination = (form.destination,) * 2 if isinstance(form.destination, int) else form.destination
         port = None if form.destination_port is None else (form.destination_port, form.destination_port)
         match kind:
             case "ip" | "net":
@@ -147,14 +147,20 @@ class IpSets:
         space = self.space
         match kind, value:
             case "ip", int():
+                part = Part.SOURCE if source else Part.DESTINATION
+                if isinstance(now, Mapped):
+                    return now.having(space, part, value, mask)
                 if now is not None:
                     return space.all if now[0] & mask == value else space.none
-                return space.bits(Part.SOURCE if source else Part.DESTINATION, value, mask)
+                return space.bits(part, value, mask)
             case "net", (int() as base, int() as length):
+                part = Part.SOURCE if source else Part.DESTINATION
+                if isinstance(now, Mapped):
+                    return now.inside(space, part, base, length)
                 if now is not None:
                     shift = self.view.bits - length
                     return space.all if now[0] >> shift == base >> shift else space.none
-                return space.prefix(Part.SOURCE if source else Part.DESTINATION, base, length)
+                return space.prefix(part, base, length)
             case "mark", int():
                 return space.all if form.mark & mask == value else space.none
             case "port", int():
@@ -174,6 +180,6 @@ class IpSets:
                 return space.none
 
     def _port(self, value: int, source: bool, now: Held) -> PacketSet:  # noqa: FBT001 - which side
-        if now is not None:
+        if isinstance(now, tuple):
             return self.space.all if now[0] == value else self.space.none
         return self.space.equals(Part.SOURCE_PORT if source else Part.DESTINATION_PORT, value)

@@ -9,7 +9,7 @@ from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.rpfilter import NAME
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.form import Form
+from planner.dataplane.symbolic.form import Form, Mapped
 from planner.dataplane.symbolic.ipsets import IpSets
 from planner.dataplane.symbolic.routing import Routing
 from planner.dataplane.symbolic.rpfilter import WayBack
@@ -177,6 +177,8 @@ class Matcher:
                 sending = place.hook in {"output", "postrouting"} and not form.came
                 return found & local if sending else self.space.none
             return found
+        if isinstance(changed, Mapped):
+            return changed.looking(self.space, PARTS[field], self._original(asked, PARTS[field]))
         if isinstance(changed, int):
             return self._having(field) if holds(asked, changed) else self.space.none
         if isinstance(changed, bytes):
@@ -338,7 +340,7 @@ def states_of(space: Space) -> dict[str, PacketSet]:
     return {**found, "UNTRACKED": found["UNTRACKED"] | never}
 
 
-def rewritten(form: Form, field: Field) -> int | bytes | tuple[int, int] | None:
+def rewritten(form: Form, field: Field) -> int | bytes | tuple[int, int] | Mapped | None:
     """What a field has become; None when it is as it came."""
     match field:
         case Field.DESTINATION:
@@ -357,8 +359,8 @@ def rewritten(form: Form, field: Field) -> int | bytes | tuple[int, int] | None:
             return None
 
 
-def _single(interval: tuple[int, int] | None) -> int | tuple[int, int] | None:
-    return interval[0] if interval is not None and interval[0] == interval[1] else interval
+def _single(interval: tuple[int, int] | Mapped | None) -> int | tuple[int, int] | Mapped | None:
+    return interval[0] if isinstance(interval, tuple) and interval[0] == interval[1] else interval
 
 
 def holds(asked: FieldIn | FieldBits, value: int) -> bool:

@@ -7,7 +7,7 @@ from planner.dataplane.packets.layout import STATES, Part
 from planner.dataplane.packets.space import BudgetExceededError, OutOfNodes, PacketSet
 from planner.dataplane.packets.witness import boxes, witness
 from planner.dataplane.symbolic.chains import Budget
-from planner.dataplane.symbolic.classes import ASKED, BOX_PARTS, SHOWN, box_text, ending, flow_of
+from planner.dataplane.symbolic.classes import ASKED, BOX_PARTS, SHOWN, box_text, ending, flow_of, settled
 from planner.dataplane.symbolic.compare import Analysis, Hint
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.partition import Partition
@@ -192,7 +192,7 @@ def _group(reached: Reached, end: End, where: PacketSet, telling: Telling) -> Pa
     cells = [cell.part for cell in telling.partition.cells if (cell.packets & where).satisfiable()]
     cells.sort(key=lambda part: part.name == ODD)
     return PacketGroup(
-        ending=ending(replace(end, reason=end.rule or end.reason), space.family),
+        ending=ending(settled(replace(end, reason=end.rule or end.reason), one), space.family),
         witness=flow_of(space, one, names), exactness=exactness,
         because=() if exactness is Exactness.EXACT else tuple(dict.fromkeys(because))[:ASKED],
         chances=tuple(dict.fromkeys(oracle.text for oracle in asked if oracle.chance is not None))[:ASKED],

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from planner.dataplane.packets.layout import WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.symbolic.form import Mapped
 from planner.dataplane.symbolic.view import DEFAULT_RULES, Net, View, net_of
 from planner.models.route import NextHop, PolicyRule, Route
 
@@ -49,8 +50,8 @@ LOOPBACK6 = 1
 class Query:
     """What is looked up. A field is a part of the packet as it entered, or a value."""
 
-    destination: Part | int
-    source: Part | int
+    destination: Part | Mapped | int
+    source: Part | Mapped | int
     iif: str | None
     """None: the link that the packet came by."""
     mark: int = 0
@@ -395,9 +396,12 @@ def _tos_is(space: Space, query: Query, wanted: int, mask: int) -> PacketSet:
     return space.inside(Part.TOS, ((old, old) for old in range(256) if now[old] & mask == wanted))
 
 
-def _in_net(space: Space, value: Part | int, net: Net) -> PacketSet:
+def _in_net(space: Space, value: Part | Mapped | int, net: Net) -> PacketSet:
     if isinstance(value, Part):
         return space.prefix(value, net.value, net.length)
+    if isinstance(value, Mapped):
+        # Only destinations were set before a lookup: the source is translated after routing.
+        return value.inside(space, Part.DESTINATION, net.value, net.length)
     return space.all if net.value <= value <= net.last else space.none
 
 

@@ -188,7 +188,7 @@ class Side:
         found: list[tuple[PacketSet, Step]] = []
         if form.destination is not None:
             # br_nf_pre_routing_finish(): only a new destination is looked up by the bridge itself.
-            moved = seen & ~self.space.equals(Part.DESTINATION, form.destination)
+            moved = seen & ~self.effects.kept(Part.DESTINATION, form.destination)
             found += decide(moved, form, turned=True)
             where, seen = where & ~moved, seen & ~moved
         if form.across:
@@ -227,7 +227,9 @@ class Side:
         if form.destination is None:
             found = space.union([space.equals(Part.DESTINATION, value) for value in values])
         else:
-            found = space.all if form.destination in values else space.none
+            found = space.union(
+                [self.effects.is_now(Part.DESTINATION, form.destination, one) for one in values]
+            )
         low, high = NODE_PORTS
         if form.destination_port is None:
             return found | (self.matcher.ports & space.interval(Part.DESTINATION_PORT, low, high))

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Form
+from planner.dataplane.symbolic.form import Form, Mapped
 from planner.dataplane.symbolic.view import View, net_of
 
 FIXED = (("BROADCAST", 0x00000000, 8), ("BROADCAST", 0xFFFFFFFF, 32), ("MULTICAST", 0xE0000000, 4))
@@ -52,10 +52,9 @@ class AddressTypes:
             found = found & ~many
         if "UNSPEC" in types:
             now = form.source if side == "source" else form.destination
-            found = found & (
-                self.space.none if now is not None
-                else self.space.equals(Part.SOURCE if side == "source" else Part.DESTINATION, 0)
-            )  # fmt: skip
+            part = Part.SOURCE if side == "source" else Part.DESTINATION
+            nobody = self._now(self.space.equals(part, 0), part, now)
+            found = found & (nobody if now is None or isinstance(now, Mapped) else self.space.none)
         asked = tuple(name for name in ("LOCAL", "ANYCAST", "UNREACHABLE") if name in types)
         if asked:
             held = self.of_types(side, asked, limit, form, device)
@@ -70,10 +69,9 @@ class AddressTypes:
     def of_types(self, side: str, types: tuple[str, ...], limit: str, form: Form, device: str) -> PacketSet:
         """Packets whose source or destination is of one of the types."""
         part = Part.SOURCE if side == "source" else Part.DESTINATION
-        now = (
-            form.source if side == "source" else None if form.destination is None else (form.destination,) * 2
-        )
-        if now is not None:
+        held = form.source if side == "source" else form.destination
+        now = (held, held) if isinstance(held, int) else held
+        if isinstance(now, tuple):
             if now[0] != now[1]:
                 return self.space.oracle(("type", now, types), text=f"the type of a {side} that is drawn")
             name = self._of(now[0], device if limit else "") if not limit or device else ""
@@ -81,18 +79,23 @@ class AddressTypes:
                 return self.space.all if name in types else self.space.none
         if not limit or device:
             found = self._split(part, device if limit else "")
-            return self.space.union([found[name] for name in types if name in found])
+            return self._now(self.space.union([found[name] for name in types if name in found]), part, now)
         # The link that the packet came by is not one for all of them: each has its own answer.
         answers = []
         for name in sorted(self.view.codes):
             came = self.view.came_by({name})
-            if now is not None:
+            if isinstance(now, tuple):
                 if self._of(now[0], name) in types:
                     answers.append(came)
             else:
                 found = self._split(part, name)
-                answers.append(came & self.space.union([found[one] for one in types if one in found]))
+                those = self.space.union([found[one] for one in types if one in found])
+                answers.append(came & self._now(those, part, now))
         return self.space.union(answers)
+
+    def _now(self, asked: PacketSet, part: Part, now: object) -> PacketSet:
+        """Packets whose address, as it is now, lies in a set of addresses."""
+        return now.looking(self.space, part, asked) if isinstance(now, Mapped) else asked
 
     def local(self, value: int) -> bool:
         """Whether it is an address of the node."""

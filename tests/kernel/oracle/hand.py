@@ -5,9 +5,11 @@ from contextlib import contextmanager
 
 from plan_node import observe
 
+from oracle.changes import marked
 from oracle.classify import Answer
 from oracle.compare import Verdict, compare
 from oracle.converse import converse
+from oracle.members import cube, traced
 from oracle.probe import probe, tracked
 from oracle.stage import Stage, mac_of
 from planner.models.flow import Entry, Flow, Trace
@@ -50,6 +52,25 @@ class Hand(Stage):
         if self.state is None:
             self.state = observe(self.node)
         found = compare(flow, answer, model(self.state, flow))
+        assert found.verdict in {Verdict.AGREE, Verdict.CLASS}, f"{found.verdict}\n{found}"
+        return describe(answer)
+
+    def grouped(self, flow: Flow) -> str:
+        """What the kernel does, in words; what is said of all packets at once must leave no other way open."""
+        answer = self.kernel(flow)
+        if self.state is None:
+            self.state = observe(self.node)
+        from planner.dataplane.symbolic.reach import Reached
+
+        reached = Reached(self.state, family=flow.family)
+        one = cube(reached.analysis, flow)
+        assert one is not None
+        held = [
+            traced(flow, end)
+            for end, where in reached.followed(reached.space.all).items()
+            if (one & where).satisfiable()
+        ]
+        found = compare(flow, answer, marked(answer, tuple(held)))
         assert found.verdict in {Verdict.AGREE, Verdict.CLASS}, f"{found.verdict}\n{found}"
         return describe(answer)
 

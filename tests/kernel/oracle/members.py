@@ -6,7 +6,7 @@ from functools import cached_property
 from planner.dataplane.packet import number, show
 from planner.dataplane.packets.layout import STATES, WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet
-from planner.dataplane.symbolic.classes import OpenEnds, differing
+from planner.dataplane.symbolic.classes import OpenEnds, differing, settled
 from planner.dataplane.symbolic.compare import Analysis
 from planner.dataplane.symbolic.form import End
 from planner.models.flow import Disposition, Flow, Trace
@@ -109,13 +109,18 @@ def cube(analysis: Analysis, flow: Flow) -> PacketSet | None:
 
 def traced(flow: Flow, end: End) -> Trace:
     """An end as this packet shows it, in the words of a trace."""
-    destination = flow.destination if end.destination is None else show(end.destination, flow.family)
+    end = settled(end, {Part.DESTINATION: number(flow.destination), Part.SOURCE: number(flow.source)})
+    destination = (
+        flow.destination if not isinstance(end.destination, int) else show(end.destination, flow.family)
+    )
     ported = flow.protocol in WITH_PORTS
     after = None
     if end.disposition in GOES_ON:
         after = flow.model_copy(
             update={
-                "source": flow.source if end.source is None else show(end.source[0], flow.family),
+                "source": flow.source
+                if not isinstance(end.source, tuple)
+                else show(end.source[0], flow.family),
                 "destination": destination,
                 "source_port": (flow.source_port if end.source_ports is None else 0) if ported else 0,
                 "destination_port": (
