@@ -98,7 +98,8 @@ save_state() {
     ip -4 rule show >"$state/before.new/ip-rule4" 2>/dev/null
     ip -6 rule show >"$state/before.new/ip-rule6" 2>/dev/null
   fi
-  if command -v sysctl >/dev/null 2>&1; then sysctl -a >"$state/before.new/sysctl" 2>/dev/null; fi
+  # `net/ipv4/ip_forward=1`, as `sysctl -p` reads it: `sysctl -a` takes four times as long.
+  grep -rs '' /proc/sys 2>/dev/null | sed 's|^/proc/sys/\([^:]*\):|\1=|' >"$state/before.new/sysctl"
   save_files
   sync "$state"/before.new/* "$state"/before.new/files/* 2>/dev/null || sync
   mv "$state/before.new" "$state/before" && durable "$state/before"

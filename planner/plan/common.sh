@@ -13,6 +13,9 @@ force=
 interrupted=
 nc_ticked=
 nc_notes=
+nc_ahead=
+nc_line_end='
+'
 
 # For people, and for the log once there is one.
 say() {
@@ -54,7 +57,7 @@ keep() {
 
 # begun, applied, undoing, undone; nothing when the step was never touched.
 status_of() {
-  if [ -r "$state/step-$1" ]; then cat "$state/step-$1"; fi
+  if [ -r "$state/step-$1" ] && read -r nc_is <"$state/step-$1"; then printf '%s\n' "$nc_is"; fi
 }
 
 mark() {
@@ -117,9 +120,32 @@ shorten() {
 
 unmet=
 
+# Values of sysctls, many by one program: ahead VISITOR PATH…. What is not found there is read on its own.
+ahead() {
+  case $1 in nothing_seen | only_seen) return 0 ;; esac
+  shift
+  nc_ahead=$nc_line_end$(grep -s '' "$@" /dev/null 2>/dev/null)$nc_line_end
+}
+
+# The value of the sysctl that `cat PATH` would print, when it was read ahead and has one line.
+read_ahead() {
+  case $nc_ahead in *"$nc_line_end$2:"*) ;; *) return 1 ;; esac
+  nc_rest=${nc_ahead#*"$nc_line_end$2:"}
+  case $nc_rest in *"$nc_line_end$2:"*) return 1 ;; esac
+  # They are asked for in the order in which they were read: what is left behind is not searched again.
+  nc_ahead=$nc_line_end${nc_rest#*"$nc_line_end"}
+  set -f
+  # shellcheck disable=SC2086 # splitting is the point
+  set -- ${nc_rest%%"$nc_line_end"*}
+  set +f
+  nc_found="$*"
+}
+
 # Each thing is read once for a judgement and its record together: reading may take seconds where there are many rules.
 look() {
-  nc_found=$(shift 4 && value_of "$@")
+  if [ $# -ne 6 ] || [ "$5" != cat ] || [ -z "$nc_ahead" ] || ! read_ahead "$5" "$6"; then
+    nc_found=$(shift 4 && value_of "$@")
+  fi
   [ -z "$nc_notes" ] || printf '=%s\n' "$nc_found" >>"$nc_notes"
 }
 
@@ -193,7 +219,8 @@ judge_ours() {
 }
 
 record() {
-  printf '=%s\n' "$(shift 4 && value_of "$@")"
+  look "$@"
+  printf '=%s\n' "$nc_found"
 }
 
 # How a step's things stand: all STEP VISITOR, the sentences are in $unmet.
@@ -227,7 +254,7 @@ run() {
   set -- "$nc_program" "$@"
   "$@" >"$state/output" 2>&1
   nc_code=$?
-  cat "$state/output" >>"$state/log" 2>/dev/null
+  [ ! -s "$state/output" ] || cat "$state/output" >>"$state/log" 2>/dev/null
   [ "$nc_code" -eq 0 ] && return 0
   say "exit $nc_code: $*"
   tail -n 20 "$state/output" | tr -c '[:print:]\n' '?' | sed 's/^/  /' >&2

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 
 from planner.emit.script import comment, function, plain, quote, with_stdin, words
@@ -10,6 +11,9 @@ from planner.models.proposal import FileWrite
 
 FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
 """Programs that every node has, or that the scripts do themselves."""
+
+AT_ONCE = 2000
+"""Things of a step whose sysctls one program reads: an argument list has an end (execve(2))."""
 
 
 def plan_id(plan: Plan) -> str:
@@ -135,14 +139,27 @@ def _things(step: Step) -> list[str]:
     """One line for each thing that is read: how it must be before, how after, and the command that reads it."""
     before = {_reader(check): check for check in (*step.restored, *step.precondition)}
     after = {_reader(check): check for check in step.expected}
-    lines = []
+    lines: list[str] = []
+    sysctls: list[str] = []
     for argv in dict.fromkeys((*map(_reader, step.precondition), *map(_reader, step.expected), *before)):
         first, last = before.get(argv), after.get(argv)
         known = first or last
         about = [check.about if check else (known.about if known else "") for check in (first, last)]
         values = [_value(check) for check in (first, last)]
         lines.append(f'  "$1" {words([plain(text) for text in about])} {words(values)} {words(argv)}\n')
-    return lines
+        sysctls.append(argv[1] if argv[0] == "cat" and argv[1].startswith("/proc/sys/") else "")
+    return list(_read_ahead(lines, sysctls))
+
+
+def _read_ahead(lines: Sequence[str], sysctls: Sequence[str]) -> Iterator[str]:
+    """Where there are many sysctls, one program reads them: three processes for each would take longer than the change."""
+    for at in range(0, len(lines), AT_ONCE):
+        paths = [path for path in sysctls[at : at + AT_ONCE] if path]
+        if len(paths) > 1:
+            yield f'  ahead "$1" {words(paths)}\n'
+        yield from lines[at : at + AT_ONCE]
+        if len(paths) > 1:
+            yield "  nc_ahead=\n"
 
 
 def _reader(check: Check) -> tuple[str, ...]:

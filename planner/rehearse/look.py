@@ -4,19 +4,18 @@ What the first look of the collector found tells which commands there are. Whate
 module, a file with a key in it) is left to the collector.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from planner.collect.sections import DIRECTORIES, FILES, SECTIONS, SYSCTLS, wanted_file
-from planner.models.node import NodeState
+from planner.models.node import ConfigFile, NodeState
 from planner.models.section import Section
 from planner.parse.node import parse_node
 from planner.parse.sections import ABSENT
 from planner.parse.stream import STREAM
+from planner.rehearse.digest import MANAGED, digest
 from planner.rehearse.inside.files import Found
 from planner.rehearse.namespaces import Namespaces
 from planner.rehearse.process import Completed
@@ -53,23 +52,15 @@ MODULES = "/proc/modules"
 SYSCTL = ("grep", "-r", "", *SYSCTLS)
 DEADLINE = 600.0
 LIB = "/lib"
+PLACE = "/run/netchange-look"
+"""Where the batches of `ip` lie on the stage."""
 PATTERNS, MASKED = (
     tuple(
         f"{one.directory}/{pattern}" for one in DIRECTORIES if one.masked in kinds for pattern in one.patterns
     )
     for kinds in ((False, True), (True,))
 )
-MANAGED = re.compile(r"^table ip6? (filter|nat|mangle|raw|security) \{", re.MULTILINE)
-"""Tables that iptables-nft-save prints; where it cannot print all of one, `nft` has to."""
-TABLE = re.compile(r"^table ip6? (?:filter|nat|mangle|raw|security) \{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
 SECRET = re.compile(r"/(stable_secret|tcp_fastopen_key|netdev_rss_key|fib_multipath_hash_seed):")
-MOVING = re.compile(r"nf_conntrack_count:|/flush:")
-TIMERS = re.compile(r'"[a-z_]*timer":[0-9.]+|"(?:valid|preferred)_life_time":\d+|"expires":\d+')
-COUNTERS = {
-    "iptables": re.compile(r"(?<=^:)(.*) \[\d+:\d+\]$", re.MULTILINE),
-    "nft": re.compile(r"(counter packets )\d+ bytes \d+|( timeout \S+ expires )\w+"),
-    "ipset": re.compile(r"(?<=^add )(.*?)(?: timeout \d+)?(?: packets \d+ bytes \d+)?$", re.MULTILINE),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +86,27 @@ class Looks:
         self._namespaces = namespaces
         self._name = name
         self._first = {section.name: section for section in first}
-        self._commands = {
-            name: FIRST[name] for name in COMMANDS if name in self._first and not self._first[name].skipped
-        }
-        self._usual = all(self._first[name].usable for name in (*self._commands, "sysctl", STREAM))
+        self._names = [name for name in COMMANDS if name in self._first and not self._first[name].skipped]
+        self._usual = all(self._first[name].usable for name in (*self._names, "sysctl", STREAM))
         self._whole_nft = bool(MANAGED.search(parse_node(first).native.text))
+        self._commands = tuple(_commands(self._names))
+        lines = {
+            argv[-1]: "".join(f"{line}\n" for line in batch) for argv, _, batch in self._commands if batch
+        }
+        namespaces.write({path: ConfigFile(text=text) for path, text in lines.items()})
 
     def look(self, paths: Iterable[str] = ()) -> Seen | None:
         """The stage as it is, with the files at `paths`; None where only the collector can tell."""
         if not self._usual:
             return None
-        running = self._namespaces.start((SYSCTL, *(one.split() for one in self._commands.values())))
+        running = self._namespaces.start((SYSCTL, *(argv for argv, _, _ in self._commands)))
         asked = set(paths)
         files = self._namespaces.files(PATTERNS, (*FILES, *PROC.values(), MODULES, LIB, *asked))
         sysctls, *done = self._namespaces.ended(running, DEADLINE)
         fresh = {
-            name: _section(name, self._commands[name], one)
-            for name, one in zip(self._commands, done, strict=True)
+            section.name: section
+            for one, (_, names, _) in zip(done, self._commands, strict=True)
+            for section in _sections(names, one)
         }
         fresh["sysctl"] = Section(name="sysctl", argv="sysctls", text=_without_secrets(sysctls))
         if not all(section.usable for section in fresh.values()) or self._other_modules(
@@ -133,7 +128,8 @@ class Looks:
             return None
         kept = (one for one in self._first.values() if one.name not in fresh and not _of_a_file(one.name))
         sections = (*kept, *fresh.values(), *_of_files(files))
-        return Seen(self._name, sections, others, self._digest(fresh, {**files, **others}))
+        told = digest(fresh.values(), {**files, **others}, whole_nft=self._whole_nft)
+        return Seen(self._name, sections, others, told)
 
     def _other_modules(self, found: Found | None) -> bool:
         """A module more may be a subsystem more to ask."""
@@ -148,19 +144,32 @@ class Looks:
         first = self._first.get(f"file{path}")
         return first is None or first.text != found.get("text")
 
-    def _digest(self, fresh: Mapping[str, Section], files: Mapping[str, Found]) -> str:
-        whole = hashlib.sha256(json.dumps(files, sort_keys=True).encode("utf-8", "surrogateescape"))
-        for name, section in fresh.items():
-            for line in _lasting(name, section.text, whole_nft=self._whole_nft):
-                whole.update(f"{line}\n".encode("utf-8", "surrogateescape"))
-            whole.update(b"\0")
-        return whole.hexdigest()
+
+def _commands(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:
+    """Command lines, the sections that each prints, and the lines of those that are a batch of `ip`."""
+    batches: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for name in names:
+        words = FIRST[name].split()
+        last = next((at for at, word in enumerate(words) if at and not word.startswith("-")), len(words))
+        if words[0] == "ip" and "-j" in words:
+            batches.setdefault(tuple(words[:last]), []).append((name, " ".join(words[last:])))
+        else:
+            yield tuple(words), (name,), ()
+    for number, (prefix, lines) in enumerate(batches.items()):
+        sections, commands = zip(*lines, strict=True)
+        yield (*prefix, "-batch", f"{PLACE}/{number}"), sections, commands
 
 
-def _section(name: str, argv: str, done: Completed) -> Section:
+def _sections(names: Sequence[str], done: Completed) -> Iterator[Section]:
+    """In JSON each command of a batch prints one line (iproute2, lib/json_print.c)."""
+    parts: Sequence[str] = (
+        [f"{line}\n" for line in done.stdout.splitlines()] if len(names) > 1 else [done.stdout]
+    )
+    whole = done.status == 0 and not (done.stderr and len(names) > 1) and len(parts) == len(names)
     said = done.stderr.strip("\n").split("\n")
-    stderr = said[0] if len(said) == 1 or said[0] == said[-1] else f"{said[0]} … {said[-1]}"
-    return Section(name=name, argv=argv, text=done.stdout, status=done.status, stderr=stderr)
+    stderr = said[0] if said[0] == said[-1] else f"{said[0]} … {said[-1]}"
+    for name, text in zip(names, parts if whole else [""] * len(names), strict=True):
+        yield Section(name=name, argv=FIRST[name], text=text, status=0 if whole else 1, stderr=stderr)
 
 
 def _without_secrets(done: Completed) -> str:
@@ -189,42 +198,3 @@ def _of_files(files: Mapping[str, Found]) -> Iterator[Section]:
     modes = "".join(f"{one['mode']} {path}\n" for path, one in files.items() if "text" in one)
     if modes:
         yield Section(name="modes", argv="modes", text=modes)
-
-
-def _lasting(name: str, text: str, *, whole_nft: bool) -> Iterable[str]:
-    """The lines of a print without what moves by itself; in an order of their own where the print has none."""
-    match name.partition("/")[0]:
-        case "sysctl":
-            return sorted(line for line in text.split("\n") if not MOVING.search(line))
-        case "ip" if "neigh" in name and "proxy" not in name:
-            return sorted(
-                json.dumps(one) for one in json.loads(text or "[]") if "PERMANENT" in one.get("state", ())
-            )
-        case "bridge":
-            return sorted(
-                json.dumps(one) for one in json.loads(text or "[]") if one.get("state") == "permanent"
-            )
-        case "ip":
-            return (TIMERS.sub("", text),)
-        case "ipset":
-            return sorted(COUNTERS["ipset"].sub(r"\1", text).split("\n"))
-        case "nft":
-            # Of the two forms one; without the tables that iptables prints, whose chains have no order.
-            shown = "" if name == "nft/json" else text if whole_nft else TABLE.sub("", text)
-            return (COUNTERS["nft"].sub(r"\1\2", shown),)
-        case _:
-            return _rules(COUNTERS["iptables"].sub(r"\1", text).split("\n"))
-
-
-def _rules(lines: Iterable[str]) -> list[str]:
-    """Rules keep their order within their chain; that of chains and tables is nobody's."""
-    table = ""
-    keyed: list[tuple[str, str, str]] = []
-    for line in lines:
-        if line.startswith("*"):
-            table = line
-        if line and not line.startswith("#"):
-            words = line.split(" ", 2)
-            keyed.append((table, words[1] if line.startswith("-") and len(words) > 1 else "", line))
-    keyed.sort(key=lambda one: (one[0], one[1], "" if one[1] else one[2]))
-    return [f"{place} {line}" for place, _, line in keyed]

@@ -198,8 +198,8 @@ class Namespaces:
                 self._answers[number] = (head, files)
             timeout = 0.0
 
-    def _answer(self, number: int) -> tuple[wire.Head, list[int]]:
-        end = time.monotonic() + PATIENCE
+    def _answer(self, number: int, patience: float = PATIENCE) -> tuple[wire.Head, list[int]]:
+        end = time.monotonic() + patience
         while number not in self._answers:
             left = end - time.monotonic()
             if left <= 0:
@@ -230,9 +230,7 @@ class Namespaces:
 
     def run(self, argv: Sequence[str], stdin: bytes, env: Mapping[str, str], timeout: float) -> Completed:
         """Run a command to its end, or end it at the deadline."""
-        return self._ended(self.spawn(argv, stdin, env), timeout)
-
-    def _ended(self, process: Process, timeout: float) -> Completed:
+        process = self.spawn(argv, stdin, env)
         if process.wait(timeout) is None:
             process.kill()
             process.wait(PATIENCE)
@@ -259,8 +257,8 @@ class Namespaces:
         """End everything that runs here."""
         self._done(self.tell({"do": "clear"}))
 
-    def _done(self, number: int) -> list[int]:
-        head, files = self._answer(number)
+    def _done(self, number: int, patience: float = PATIENCE) -> list[int]:
+        head, files = self._answer(number, patience)
         if "error" in head:
             raise StageFailedError(str(head["error"]))
         return files
@@ -316,13 +314,24 @@ class Namespaces:
             os.close(body)
         return found if isinstance(found, dict) else {}
 
-    def start(self, commands: Iterable[Sequence[str]]) -> tuple[Process, ...]:
-        """Start commands side by side, for `ended`."""
-        return tuple(self.spawn(argv, b"", {}) for argv in commands)
+    def start(self, commands: Sequence[Sequence[str]]) -> int:
+        """Start commands side by side, without standard input, for `ended`."""
+        body = wire.put([list(argv) for argv in commands])
+        try:
+            return self.tell({"do": "together"}, [body])
+        finally:
+            os.close(body)
 
-    def ended(self, processes: Iterable[Process], timeout: float) -> tuple[Completed, ...]:
-        """What they left behind, once each has ended or was ended at the deadline."""
-        return tuple(self._ended(process, timeout) for process in processes)
+    def ended(self, number: int, timeout: float) -> tuple[Completed, ...]:
+        """What they left behind, once the last has ended."""
+        files = self._done(number, timeout)
+        try:
+            statuses = json.loads(wire.whole(files[0]))
+            texts = [wire.whole(file).decode("utf-8", "surrogateescape") for file in files[1:]]
+        finally:
+            for file in files:
+                os.close(file)
+        return tuple(map(Completed, statuses, texts[::2], texts[1::2]))
 
     def socket(self, family: int, kind: int, protocol: int) -> socket.socket:
         """A socket of the stage's network."""

@@ -2,9 +2,11 @@
 
 import posixpath
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from planner.emit.sysctl import restore_writes
+from planner.models.link import Link
 from planner.models.node import ConfigFile, NodeState
 from planner.rehearse import observe
 from planner.rehearse.batch import Refusal, run_all
@@ -97,21 +99,25 @@ def _routes(namespaces: Namespaces, node: NodeState, done: Rebuilt) -> None:
 def settle(namespaces: Namespaces, node: NodeState) -> None:
     """Wait until links that are up have seen their carrier: the kernel makes some routes only then."""
     end = time.monotonic() + SETTLE
-    wanted = {link.name for link in node.links if link.up and link.carrier}
     while time.monotonic() < end:
-        here = observe.links(namespaces)
-        carried = {link.master for link in here if link.up and link.carrier}
-        waiting = [
-            link.name
-            for link in here
-            if link.up
-            and link.name in wanted
-            and (not link.carrier or link.operstate == "DOWN")
-            # A bridge whose ports are all down has no carrier, however long one waits.
-            and (link.kind != "bridge" or link.name in carried)
-        ]
+        waiting = waits_for(node, observe.links(namespaces))
         if not waiting:
             return
         # Asked about one link, newer kernels act on what they have seen of it so far (net/core/rtnetlink.c, rtnl_getlink).
         run_all(namespaces, (("ip", "link", "show", "dev", name) for name in waiting))
         time.sleep(0.005)
+
+
+def waits_for(node: NodeState, here: Sequence[Link]) -> tuple[str, ...]:
+    """Links that are up and have not seen the carrier yet that they have on the node."""
+    wanted = {link.name for link in node.links if link.up and link.carrier}
+    carried = {link.master for link in here if link.up and link.carrier}
+    return tuple(
+        link.name
+        for link in here
+        if link.up
+        and link.name in wanted
+        and (not link.carrier or link.operstate == "DOWN")
+        # A bridge whose ports are all down has no carrier, however long one waits.
+        and (link.kind != "bridge" or link.name in carried)
+    )

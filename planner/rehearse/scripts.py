@@ -1,6 +1,6 @@
 """The plan's own scripts on a stage: the very texts that an operator gets, put there and run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 
 from planner.models.plan import Plan
@@ -19,8 +19,10 @@ while [ "$n" -le "$3" ]; do
   "step_${{n}}_apply" || exit 2
   n=$((n + 1))
 done
+rm -rf "$state"
+exec cp -a {PLACE}/noted/"$3" "$state"
 """
-"""In place of apply.sh's own ways: the commands of the first steps (`--state DIR N`), and nothing else."""
+"""In place of apply.sh's own ways: the commands of the first steps (`--state DIR N`), and what was noted of them."""
 LONG = 3600.0
 """Seconds after which a script that does not end is ended."""
 
@@ -33,6 +35,8 @@ class Scripts:
     plan: Plan
     apply_text: str
     rollback_text: str
+    noted: set[int] = field(default_factory=set)
+    """Steps after which it is known what apply.sh notes."""
 
     @classmethod
     def on(cls, stage: Stage, plan: Plan) -> "Scripts":
@@ -66,16 +70,15 @@ class Scripts:
         """
         if last == 0:
             return Completed(0)
-        if self.stage.run(("test", "-d", f"{PLACE}/noted/{last}")).status != 0:
+        if last not in self.noted:
             done = self.apply("--to", str(last))
             self.keep_notes(last)
             return done
-        done = self._run("steps.sh", (str(last),))
-        self.stage.run(("sh", "-c", f"rm -rf {STATE} && cp -a {PLACE}/noted/{last} {STATE}"))
-        return done
+        return self._run("steps.sh", (str(last),))
 
     def keep_notes(self, last: int) -> None:
         """Remember what apply.sh has noted after that step, for `repeat`."""
+        self.noted.add(last)
         self.stage.run(
             (
                 "sh",

@@ -12,6 +12,7 @@ from typing import Self
 from planner.collect.host import TOKEN_BYTES, collector_script
 from planner.collect.sections import DIRECTORIES, FILES, wanted_file
 from planner.models.change import StateChange
+from planner.models.link import Link
 from planner.models.node import ConfigFile, NodeState
 from planner.models.rehearsal import NotRehearsed
 from planner.models.section import Section
@@ -24,7 +25,7 @@ from planner.rehearse.look import Looks, Seen
 from planner.rehearse.modules import Modules, needed
 from planner.rehearse.namespaces import Namespaces, StageFailedError
 from planner.rehearse.process import Completed, Running
-from planner.rehearse.rebuild import Rebuilt, rebuild, settle
+from planner.rehearse.rebuild import Rebuilt, rebuild, settle, waits_for
 from planner.rehearse.without import why_not, without
 
 TOOLS = ("ip", "bridge", "sh")
@@ -55,6 +56,7 @@ class Stage:
         self._walls = isolation or usual()
         self._unlike = Unlike()
         self._rebuilt = Rebuilt()
+        self._rested: Seen | None = None
         self.isolation: str = self._walls.value
         """A sentence."""
         self.kernel: str = os.uname().release
@@ -145,6 +147,19 @@ class Stage:
         sections, _ = parse_stream(done.stdout, token=token)
         self.modules = self._modules.new()
         return sections
+
+    def rested(self, paths: Sequence[str] = ()) -> Seen:
+        """How it was seen last, where nobody has touched it since; else it is looked at."""
+        seen, self._rested = self._rested, None
+        return seen if seen is not None and not paths else self.look(paths)
+
+    def rests(self, seen: Seen) -> None:
+        """It was found to be the original again, and will be left alone until `rested` is asked for."""
+        self._rested = None if seen.others else seen
+
+    def waits_for(self, here: Sequence[Link]) -> tuple[str, ...]:
+        """Links that have not seen their carrier yet."""
+        return waits_for(self._node, here)
 
     def settle(self) -> None:
         """Wait until links have seen their carriers, where a command took one away or gave one."""

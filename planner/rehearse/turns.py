@@ -15,6 +15,7 @@ from planner.rehearse.differences import difference
 from planner.rehearse.facts import compare, lasting_tables
 from planner.rehearse.fit import Fitted, fit
 from planner.rehearse.inside.files import Found
+from planner.rehearse.look import Seen
 from planner.rehearse.scripts import Scripts, said
 from planner.rehearse.stage import Stage
 from planner.rehearse.translate import on_stage
@@ -50,7 +51,7 @@ class Ground:
             self.fitted = fit(self.plan, self.stage)
             self.scripts = Scripts.on(self.stage, self.fitted.plan)
             self._paths = written_paths(self.plan)
-            start = self.stage.look(self._paths)
+            start = self.stage.rested(self._paths)
             self._still, self._others = start.digest, start.others
         except BaseException:
             self.close()
@@ -67,22 +68,30 @@ class Ground:
 
     def look(self) -> NodeState:
         """The stage as it is once its links have seen what was done to them."""
-        self.stage.settle()
-        return self.stage.look(self._paths).state()
+        return self._settled()[1]
+
+    def _settled(self) -> tuple[Seen, NodeState]:
+        seen = self.stage.look(self._paths)
+        state = seen.state()
+        if self.stage.waits_for(state.links):
+            self.stage.settle()
+            seen = self.stage.look(self._paths)
+            state = seen.state()
+        return seen, state
 
     def left_behind(self) -> tuple[Difference, ...]:
         """What is not as it was; then the stage is of no use any more and another one takes its place."""
-        self.stage.settle()
         seen = self.stage.look(self._paths)
-        if seen.digest and seen.digest == self._still:
-            found: tuple[Difference, ...] = ()
-        else:
-            found = (*compare(self.stage.original, seen.state()), *_others(self._others, seen.others))
+        found: tuple[Difference, ...] = ()
+        if not seen.digest or seen.digest != self._still:
+            seen, state = self._settled()
+            found = (*compare(self.stage.original, state), *_others(self._others, seen.others))
             self._still = seen.digest
         if found:
             self.renew()
         else:
             self.scripts.forget()
+            self.stage.rests(seen)
         return found
 
 

@@ -67,6 +67,7 @@ def key_to_path(key: str) -> str:
     return "/proc/sys/" + key.translate(_SWAP)
 
 
+@lru_cache(maxsize=65536)
 def path_to_key(path: str) -> str:
     """The canonical key of a file below /proc/sys."""
     return path.removeprefix("/proc/sys/").translate(_SWAP)

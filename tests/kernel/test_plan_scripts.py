@@ -304,7 +304,7 @@ def test_state_is_saved_before_the_first_step(node: Namespace, tmp_path: Path) -
 
     assert "-A FORWARD -s 10.244.0.0/16 -j ACCEPT" in (saved / "iptables-nft-save").read_text()
     assert "default via 10.0.0.1" in (saved / "ip-route4").read_text()
-    assert "net.ipv4.ip_forward = 1" in (saved / "sysctl").read_text()
+    assert "net/ipv4/ip_forward=1" in (saved / "sysctl").read_text()
     assert "add web 10.0.0.9" in (saved / "ipset").read_text()
     assert "net.ipv4.ip_forward = 1" == (saved / "files" / "1").read_text()
     assert 0o700 == plan.state.stat().st_mode & 0o777

@@ -9,6 +9,7 @@ import signal
 import socket
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from planner.rehearse.inside import kernel, wire
@@ -16,7 +17,22 @@ from planner.rehearse.inside.files import found as found_files
 
 SOL_PACKET, PACKET_IGNORE_OUTGOING, ALL_PROTOCOLS = 263, 23, 3
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+NOT_FOUND = 127
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass
+class Group:
+    """Commands that run side by side, and are told of when the last has ended."""
+
+    number: int
+    left: int
+    statuses: list[int]
+    outputs: list[int] = field(default_factory=list)
+
+
+Started = dict[int, tuple[Group, int] | int]
+"""By process: the message that it was started by, or its group and its place there."""
 
 
 def serve(channel: socket.socket, outside: int) -> None:
@@ -26,7 +42,7 @@ def serve(channel: socket.socket, outside: int) -> None:
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    started: dict[int, int] = {}
+    started: Started = {}
     waiting = select.poll()
     for file in (channel.fileno(), woken, outside):
         waiting.register(file, select.POLLIN)
@@ -49,7 +65,7 @@ def serve(channel: socket.socket, outside: int) -> None:
                     os.close(file)
 
 
-def _reap(channel: socket.socket, started: dict[int, int], how: int) -> None:
+def _reap(channel: socket.socket, started: Started, how: int) -> None:
     """Take what has ended; without WNOHANG, until nothing is left: orphans become children of process 1."""
     while True:
         try:
@@ -58,16 +74,22 @@ def _reap(channel: socket.socket, started: dict[int, int], how: int) -> None:
             return
         if pid == 0:
             return
-        number = started.pop(pid, None)
-        if number is not None:
-            wire.send(channel, {"id": number, "ended": os.waitstatus_to_exitcode(status)})
+        code = os.waitstatus_to_exitcode(status)
+        match started.pop(pid, None):
+            case int(number):
+                wire.send(channel, {"id": number, "ended": code})
+            case (group, place):
+                group.statuses[place] = code
+                _one_less(channel, group)
 
 
-def _do(channel: socket.socket, head: wire.Head, files: list[int], started: dict[int, int]) -> None:
+def _do(channel: socket.socket, head: wire.Head, files: list[int], started: Started) -> None:
     number = int(head["id"])
     match head["do"]:
         case "spawn":
             _spawn(channel, number, files, started)
+        case "together":
+            _together(channel, number, json.loads(wire.whole(files[0])), started)
         case "kill":
             _kill(int(head["pid"]), int(head["signal"]))
         case "clear":
@@ -99,26 +121,59 @@ def _answer(channel: socket.socket, number: int, value: object) -> None:
     os.close(body)
 
 
-def _spawn(channel: socket.socket, number: int, files: list[int], started: dict[int, int]) -> None:
+def _spawn(channel: socket.socket, number: int, files: list[int], started: Started) -> None:
     """Descriptors: the request, then standard input, output and error."""
     request = json.loads(wire.whole(files[0]))
     argv: list[str] = request["argv"]
-    actions = [(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files[1:4])]
     try:
-        pid = os.posix_spawnp(
-            argv[0],
-            argv,
-            {**os.environ, **request["env"]},
-            file_actions=actions,
-            setsid=True,
-            setsigdef=[signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ],
-        )
+        pid = _start(argv, {**os.environ, **request["env"]}, files[1:4])
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         wire.send(channel, {"id": number, "pid": 0, "error": f"{argv[0]}: {why}"})
         return
     started[pid] = number
     wire.send(channel, {"id": number, "pid": pid})
+
+
+def _together(channel: socket.socket, number: int, commands: list[list[str]], started: Started) -> None:
+    """Without standard input. The answer holds two descriptors for each, then the statuses."""
+    group = Group(number, len(commands) + 1, [NOT_FOUND] * len(commands))
+    nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+    for place, argv in enumerate(commands):
+        out, err = wire.memory(append=True), wire.memory(append=True)
+        group.outputs += (out, err)
+        try:
+            pid = _start(argv, dict(os.environ), (nothing, out, err))
+        except (OSError, ValueError) as error:
+            os.write(err, f"{argv[0]}: {error}\n".encode())
+            group.left -= 1
+            continue
+        started[pid] = (group, place)
+    os.close(nothing)
+    _one_less(channel, group)
+
+
+def _one_less(channel: socket.socket, group: Group) -> None:
+    group.left -= 1
+    if group.left:
+        return
+    statuses = wire.put(group.statuses)
+    files = [statuses, *group.outputs]
+    wire.send(channel, {"id": group.number, "done": 0}, files)
+    for file in files:
+        os.close(file)
+
+
+def _start(argv: list[str], environment: dict[str, str], files: Iterable[int]) -> int:
+    """A command in a session of its own, with these as standard input, output and error."""
+    return os.posix_spawnp(
+        argv[0],
+        argv,
+        environment,
+        file_actions=[(os.POSIX_SPAWN_DUP2, file, number) for number, file in enumerate(files)],
+        setsid=True,
+        setsigdef=[signal.SIGCHLD, signal.SIGPIPE, signal.SIGINT, signal.SIGXFSZ],
+    )
 
 
 def _kill(pid: int, number: int) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 Head = dict[str, str | int]
 HEAD = 65536
-DESCRIPTORS = 8
+DESCRIPTORS = 200
+"""Below SCM_MAX_FD (include/net/scm.h)."""
 
 
 def send(channel: socket.socket, head: Mapping[str, str | int], files: Sequence[int] = ()) -> None:
