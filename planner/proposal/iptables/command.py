@@ -29,8 +29,8 @@ def program(argv: tuple[str, ...]) -> tuple[Family, str] | None:
     return None
 
 
-def apply_call(table: Table, wanted: call.Command) -> Table:
-    """The table after one call. Raises RefusedError."""
+def apply_call(table: Table, wanted: call.Command, backend: Backend) -> Table:
+    """The table after one call of a program of that backend. Raises RefusedError."""
     match wanted:
         case call.Append(chain=chain, rule=rule):
             return edit.append(table, chain, rule)
@@ -49,7 +49,7 @@ def apply_call(table: Table, wanted: call.Command) -> Table:
         case call.NewChain(chain=chain):
             return edit.new_chain(table, chain)
         case call.DeleteChain(chain=chain):
-            return edit.delete_chain(table, chain)
+            return edit.delete_chain(table, chain, backend=backend)
         case call.RenameChain(chain=chain, name=name):
             return edit.rename(table, chain, name)
         case call.Flush(chain=chain):
@@ -110,7 +110,7 @@ def run_iptables(command: Command, state: NodeState) -> Outcome:
         before = (ruleset.tables.get(line.table) if ruleset else None) or edit.empty_table(line.table)
         table = before
         for one in line.commands:
-            table = apply_call(table, one)
+            table = apply_call(table, one, backend)
             edit.check_loops(table, chains_of(one))
     except (RefusedError, RuleError) as refusal:
         if unknown is not None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from planner.models.ruleset import Table
+from planner.models.ruleset import Backend, Table
 
 BASE_CHAINS = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -76,8 +76,10 @@ def _is_extension(name: str) -> bool:
 
 
 def check_loops(table: Table, chains: Iterable[str]) -> None:
-    """Refuse a way from a chain back to itself, as the kernel does when it checks a table (net/netfilter/nf_tables_api.c,
-    nft_chain_validate(); net/ipv4/netfilter/ip_tables.c, mark_source_chains(), which looks at reachable rules only).
+    """Refuse a way from a chain back to itself, as the kernel does when it checks a table.
+
+    Both backends look only at what base chains lead to (net/netfilter/nf_tables_api.c, nft_table_validate();
+    net/ipv4/netfilter/ip_tables.c, mark_source_chains()).
     """
     done: set[str] = set()
     for start in chains:
@@ -90,9 +92,21 @@ def check_loops(table: Table, chains: Iterable[str]) -> None:
             for callee in sorted(
                 {target_of(rule) for rule in table.chains.get(chain, ())} & table.chains.keys()
             ):
-                if callee in above:
+                if callee in above and start in _led_to(table):
                     raise RefusedError(f"chain `{callee}` would call itself: too many links")
-                stack.append((callee, above | {callee}))
+                if callee not in above:
+                    stack.append((callee, above | {callee}))
+
+
+def _led_to(table: Table) -> frozenset[str]:
+    """Base chains, and all chains that packets may reach from them."""
+    found = set(table.policies)
+    todo = [*found]
+    while todo:
+        called = {target_of(rule) for rule in table.chains.get(todo.pop(), ())} & table.chains.keys() - found
+        found |= called
+        todo += called
+    return frozenset(found)
 
 
 def rules_of(table: Table, chain: str) -> tuple[str, ...]:
@@ -173,11 +187,16 @@ def callers(table: Table) -> Mapping[str, int]:
     return counts
 
 
-def delete_chain(table: Table, chain: str = "") -> Table:
-    """`-X`: a chain that is called, has rules or is a base chain stays, and the command fails."""
+def delete_chain(table: Table, chain: str = "", *, backend: Backend = "nft") -> Table:
+    """`-X`: a chain that is called, has rules or is a base chain stays, and the command fails.
+
+    The nft backend takes an empty base chain that accepts away; what is saved, and what packets meet, stays the same.
+    """
     called = callers(table)
     if chain:
         if chain in table.policies:
+            if backend == "nft" and not table.chains[chain] and table.policies[chain] == "ACCEPT":
+                return table
             raise RefusedError(f"`{chain}` is a base chain")
         if rules_of(table, chain):
             raise RefusedError(f"chain `{chain}` is not empty")

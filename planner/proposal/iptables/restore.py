@@ -129,7 +129,7 @@ class _Laying:
             self.effects.append(Effect(what=what, cause=Cause.PROPOSED, source=source))
             return table
         before = self.settled(table)
-        after = apply_call(before, wanted)
+        after = apply_call(before, wanted, self.backend)
         self.effects.extend(rule_effects(before, after, self.family, self.backend, source))
         return after
 
