@@ -17,6 +17,7 @@ DEEPEST = 4
 """Sets of sets may not hold sets of sets (ipset(8), list:set); one level would do."""
 MOST = 65536
 """Addresses of one element; the kernel's own list names single ones."""
+NO_MAC = "00:00:00:00:00:00"
 PORTED = frozenset({6, 17, 132, 136})
 """ip_set_getport.c, get_port."""
 
@@ -178,8 +179,14 @@ def _asked(kind: str, packet: Packet, mask: int, *, source: bool) -> tuple[Part,
             return _port(packet, source=source)
         case "mark":
             return (packet.mark.value & mask,) if not mask & ~packet.mark.known else None
+        case "mac" if packet.local or not packet.in_link:
+            # No link-layer header, or one of lo that is empty: ip_set_hash_mac.c, hash_mac4_kadt() calls that no match.
+            return ()
         case "mac":
-            return (packet.source_mac.lower(),) if source and packet.source_mac else None
+            # An element of an address alone is completed by the first packet, which it matches (ip_set_test()).
+            if not source or not packet.source_mac:
+                return None
+            return (packet.source_mac.lower(), "any") if packet.source_mac != NO_MAC else ()
         case "iface":
             name = packet.in_link if source else packet.out_link
             port = packet.in_port if source else packet.out_port

@@ -42,8 +42,10 @@ MARKS = ("0x1", "0x2", "0x4000/0x4000", "0x3/0x3")
 USER_CHAINS = ("A", "B", "C")
 ASKED_SETS = (
     "hosts src", "hosts dst", "services dst,dst", "holes dst", "holes src", "ports dst", "ways src,dst", "every src",
-    "every dst", "marks src", "asked src,src,dst", "asked dst,dst",
+    "every dst", "marks src", "asked src,src,dst", "asked dst,dst", "macs src", "pairs src,src", "known src,src",
+    "lanes src,src", "lanes dst,dst", "lanes dst,src",
 )  # fmt: skip
+MACS = ("02:00:00:00:00:01", "02:00:00:00:00:02")
 NETMAPS = ("10.0.1.0/24", "192.168.0.8/29", "10.0.0.0/16", "0.0.0.0/0", "10.0.2.3/32")
 BASES = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -267,6 +269,37 @@ def make_sets(rng: random.Random) -> tuple[IpSet, ...]:
             elements=("10.0.1.7,0x00000001", "8.8.8.8,0x00000000"),
         ),
         IpSet(name="asked", type="hash:net,port,net", options=inet, elements=three),
+        IpSet(name="macs", type="hash:mac", options="hashsize 1024 maxelem 65536", elements=MACS[:1]),
+        IpSet(
+            name="pairs",
+            type="hash:ip,mac",
+            options=inet,
+            elements=(f"10.0.1.7,{MACS[0]}", f"10.0.0.9,{rng.choice(MACS)}"),
+        ),
+        IpSet(
+            name="known",
+            type="bitmap:ip,mac",
+            options="range 10.0.0.0-10.0.1.255",
+            elements=(f"10.0.1.7,{rng.choice(MACS)}", "10.0.0.9"),
+        ),
+        IpSet(
+            name="lanes",
+            type="hash:net,iface",
+            options=inet,
+            elements=tuple(
+                sorted(
+                    rng.sample(
+                        (
+                            "10.0.0.0/16,eth0",
+                            "10.0.0.0/24,cni0",
+                            "10.0.1.0/24,eth wildcard",
+                            "0.0.0.0/1,eth1 nomatch",
+                        ),
+                        3,
+                    )
+                )
+            ),
+        ),
         IpSet(
             name="every",
             type="list:set",
@@ -484,6 +517,7 @@ def make_flow(rng: random.Random) -> Flow:
         destination_port=rng.choice((*PORTS, 1500)) if protocol in {6, 17} else 0,
         icmp_type=rng.choice((8, 0, 3)),
         hop_limit=rng.choice((64, 64, 64, 2, 1)),
+        source_mac="" if local else rng.choice((*MACS, "00:00:00:00:00:00")),
         tos=rng.choice((0, 0, 0x10)),
         length=rng.choice((60, 60, 60, 1300, 1301, 1401, 1500, 9000)),
         state=rng.choice(("NEW", "NEW", "NEW", "ESTABLISHED", "RELATED", "INVALID")),

@@ -55,7 +55,7 @@ def cube(analysis: Analysis, flow: Flow) -> PacketSet:
         if flow.entry.out_port
         else 0,
         Part.USER: flow.entry.user or 0,
-        Part.SOURCE_MAC: 0,
+        Part.SOURCE_MAC: int(flow.source_mac.replace(":", "") or "0", 16),
     }
     found = space.all
     for part, value in values.items():

@@ -6,6 +6,7 @@ import pytest
 from oracle.compare import Verdict, compare
 from oracle.converse import converse
 from oracle.hand import by_hand, describe, model, ping, tcp, udp
+from oracle.stage import mac_of
 from plan_node import observe
 
 from planner.models.flow import Entry, Flow
@@ -859,6 +860,42 @@ COMMIT"""
         assert ["silence", "sent"] == told
         told = [node.outcome(ping("10.1.0.5", f"10.2.0.{host}")).split()[0] for host in (6, 10)]
         assert ["sent", "silence"] == told
+
+
+def test_sets_of_stations_and_of_links() -> None:
+    """The sender's link-layer address is compared; of networks and links the longest network decides."""
+    setup = """
+ipset create pairs bitmap:ip,mac range 10.1.0.0/24
+ipset add pairs 10.1.0.5,{}
+ipset add pairs 10.1.0.6,02:00:00:00:00:99
+ipset create lanes hash:net,iface
+ipset add lanes 10.1.0.0/16,eth0
+ipset add lanes 10.1.0.128/25,eth1
+ipset add lanes 10.2.0.9/32,eth1""".format(mac_of("10.1.0.5"))
+    rules = """
+*filter
+-A FORWARD -p udp --dport 1 -m set --match-set pairs src,src -j DROP
+-A FORWARD -p udp --dport 2 -m set --match-set lanes src,src -j DROP
+-A FORWARD -p udp --dport 3 -m set --match-set lanes dst,dst -j DROP
+-A FORWARD -p udp --dport 4 -m set --match-set lanes dst,src -j DROP
+-A OUTPUT -p udp --dport 1 -m set --match-set pairs src,src -j DROP
+COMMIT"""
+    with by_hand(setup=setup, rules=rules) as node:
+        for source, destination, expected in (
+            ("10.1.0.5", "10.2.0.9.1", "silence"),
+            ("10.1.0.6", "10.2.0.9.1", "sent"),
+            ("10.1.0.5", "10.2.0.9.2", "silence"),
+            ("10.1.0.200", "10.2.0.9.2", "sent"),
+            ("10.1.0.5", "10.2.0.9.3", "silence"),
+            ("10.1.0.5", "10.2.0.6.3", "sent"),
+            ("10.1.0.5", "10.2.0.9.4", "sent"),
+        ):
+            assert expected == node.outcome(udp(f"{source}.1000", destination)).split()[0]
+            assert expected == node.grouped(udp(f"{source}.1001", destination)).split()[0]
+        own = udp("10.1.0.1.1000", "10.2.0.9.1", "")
+
+        assert "sent" == node.outcome(own).split()[0]
+        assert "sent" == node.grouped(own.model_copy(update={"source_port": 1001})).split()[0]
 
 
 def test_addresses_of_a_type() -> None:

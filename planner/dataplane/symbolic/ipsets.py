@@ -1,7 +1,8 @@
 """Membership in an ipset as a set of packets: the elements that one packet is looked up in, for all packets."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from planner.dataplane.ipset import PORTED, Compiled, Key
 from planner.dataplane.packet import ICMP, ICMP6
@@ -9,9 +10,18 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.form import Form, Mapped
 from planner.dataplane.symbolic.view import View
-from planner.netfilter.condition import InSet
+from planner.netfilter.condition import (
+    Condition,
+    InBridgePort,
+    InInterface,
+    InSet,
+    OutBridgePort,
+    OutInterface,
+)
 
-KINDS = frozenset({"ip", "net", "port", "mark"})
+KINDS = frozenset({"ip", "net", "port", "mark", "mac", "iface"})
+Meets = Callable[[Condition], PacketSet]
+"""Packets that meet a condition where the set is asked."""
 PLAIN_OPTIONS = frozenset({"", "! --update-counters", "! --update-subcounters"})
 DEEPEST = 4
 MANY = 32
@@ -39,6 +49,27 @@ class Group:
         return [key for value in values for key in held.get(value, ())]
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Packets that are looked up, and where."""
+
+    form: Form
+    hook: str
+    meets: Meets
+
+
+def _by_link(element: object, *, source: bool, meets: Meets) -> PacketSet:
+    """Packets that came, or leave, by the link of an element."""
+    match element:
+        case (str(name), bool(port), bool(wild)):
+            pattern = f"{name}+" if wild else name
+            if port:
+                return meets(InBridgePort(pattern) if source else OutBridgePort(pattern))
+            return meets(InInterface(pattern) if source else OutInterface(pattern))
+        case _:
+            raise TypeError(element)
+
+
 class IpSets:
     """The sets of one side."""
 
@@ -48,35 +79,44 @@ class IpSets:
         self._groups: dict[str, list[Group]] = {}
         self._known: dict[tuple[object, ...], PacketSet | None] = {}
 
-    def holding(self, asked: InSet, form: Form) -> PacketSet | None:
+    def holding(self, asked: InSet, form: Form, hook: str, meets: Meets) -> PacketSet | None:
         """Packets whose values are an element; None when the set, or the question, is not modelled."""
         if asked.options.removeprefix("-m set").strip() not in PLAIN_OPTIONS:
             return None
-        return self._members(asked.name, asked.directions, form, 0)
+        return self._members(asked.name, asked.directions, Asking(form, hook, meets), 0)
 
-    def _members(self, name: str, directions: tuple[str, ...], form: Form, depth: int) -> PacketSet | None:
+    def _members(
+        self, name: str, directions: tuple[str, ...], here: "Asking", depth: int
+    ) -> PacketSet | None:
+        form = here.form
         held = self.view.node.sets.get(name)
         if held is None or held.problem or depth > DEEPEST:
             return None
-        key = (name, directions, form.destination, form.destination_port, form.source, form.source_ports, form.mark,
-               form.mark_unknown)  # fmt: skip
+        key: tuple[object, ...] = (
+            name, directions, form.destination, form.destination_port, form.source, form.source_ports, form.mark,
+            form.mark_unknown,
+        )  # fmt: skip
+        if {"set", "iface"}.intersection(held.dimensions):
+            key = (*key, here.hook, form.came, form.link, form.first_link, form.bridge, form.port)
         if key not in self._known:
             if held.members or held.dimensions == ("set",):
-                parts = [self._members(one, directions, form, depth + 1) for one in held.members]
+                parts = [self._members(one, directions, here, depth + 1) for one in held.members]
                 known = [part for part in parts if part is not None]
                 self._known[key] = self.space.union(known) if len(known) == len(parts) else None
             else:
-                self._known[key] = self._elements(name, held, directions, form)
+                self._known[key] = self._elements(name, held, directions, here)
         return self._known[key]
 
     def _elements(
-        self, name: str, held: Compiled, directions: tuple[str, ...], form: Form
+        self, name: str, held: Compiled, directions: tuple[str, ...], here: "Asking"
     ) -> PacketSet | None:
-        space = self.space
+        space, form = self.space, here.form
         # ip_set_core.c, ip_set_test(): another family, or fewer directions than the set has dimensions, is no match.
         if len(directions) < len(held.dimensions) or held.family not in {"", space.family}:
             return space.none
         if not KINDS.issuperset(held.dimensions):
+            return None
+        if "mac" in held.dimensions and directions[held.dimensions.index("mac")] != "src":
             return None
         now = [self._now(kind, side, form) for kind, side in zip(held.dimensions, directions, strict=False)]
         if any(isinstance(value, tuple) and value[0] != value[1] for value in now):
@@ -90,6 +130,11 @@ class IpSets:
             for key in self._near(group, held, now):
                 part = space.all
                 for at, kind in enumerate(held.dimensions):
+                    if kind == "iface":
+                        # The longest network that fits decides, whatever its link (hash_netiface4_data_equal()).
+                        no.append(part)
+                        part = part & _by_link(key[at], source=directions[at] == "src", meets=here.meets)
+                        continue
                     part = part & self._part(
                         kind, key[at], held.masks[at], directions[at] == "src", now[at], form
                     )
@@ -161,6 +206,12 @@ class IpSets:
                     shift = self.view.bits - length
                     return space.all if now[0] >> shift == base >> shift else space.none
                 return space.prefix(part, base, length)
+            case "mac", str(mac):
+                # Packets of the node, and those that came by lo, have none (ip_set_hash_mac.c, hash_mac4_kadt()).
+                arrived = ~space.equals(Part.IN_LINK, 0) & ~space.equals(Part.SOURCE_MAC, 0)
+                if mac == "any":
+                    return arrived
+                return arrived & space.equals(Part.SOURCE_MAC, int(mac.replace(":", ""), 16))
             case "mark", int():
                 return space.all if form.mark & mask == value else space.none
             case "port", int():

@@ -122,7 +122,9 @@ class Matcher:
             case OutBridgePort(pattern=pattern):
                 return self._leaves_by(pattern, form)
             case InSet():
-                found = self.ipsets.holding(condition, form)
+                found = self.ipsets.holding(
+                    condition, form, place.hook, lambda asked: self.meets(asked, form, place)
+                )
                 if found is None:
                     what = self.view.ipsets.get(condition.name)
                     return self._oracle((condition, what), form, f"-m set --match-set {condition.name}")
