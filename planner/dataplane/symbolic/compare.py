@@ -122,10 +122,21 @@ class Analysis:
     @cached_property
     def dispatch(self) -> Dispatch:
         """What packets that are treated alike are taken together by."""
-        return Dispatch(self.space, Constants(self.views))
+        return Dispatch(self.space, self.constants)
+
+    @cached_property
+    def constants(self) -> Constants:
+        """Which destinations nothing tells apart."""
+        return Constants(self.views)
 
     def ends(
-        self, order: tuple[str, ...], where: PacketSet, *, whole: bool = True, together: bool = False
+        self,
+        order: tuple[str, ...],
+        where: PacketSet,
+        *,
+        whole: bool = True,
+        together: bool = False,
+        dispatch: Dispatch | None = None,
     ) -> Ends:
         """Every packet of a set with both its ends; unless all are asked for, those that end alike may be left out.
 
@@ -133,7 +144,7 @@ class Analysis:
         """
         return run(
             self.space, self.sides, order, where, changed=self.changed.stages, touched=self._region.touched,
-            dispatch=self.dispatch if together else None, whole=whole,
+            dispatch=self.dispatch if together else dispatch, whole=whole,
         )  # fmt: skip
 
     def apart(

@@ -133,7 +133,8 @@ def _veiled(
             for before, after, those in members:
                 part = where & those
                 if part.satisfiable():
-                    _add(left, (_shown(step, veiled, before), _shown(step, veiled, after)), part)
+                    shown = _shown(step, veiled, before)
+                    _add(left, (shown, shown if before == after else _shown(step, veiled, after)), part)
     space.tidy()
     return others
 
@@ -148,7 +149,7 @@ def _shown(step: Step, veiled: Form, form: Form) -> Step:
                 if getattr(veiled, name) != getattr(form, name)
                 and getattr(step, name) == getattr(veiled, name)
             }
-            return replace(step, **hidden)
+            return replace(step, **hidden) if hidden else step
         case End(at=Form() as at):
             shown = _shown(at, veiled, form)
             return replace(step, at=shown if isinstance(shown, Form) else at)

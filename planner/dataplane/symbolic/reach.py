@@ -11,6 +11,7 @@ from planner.dataplane.symbolic.classes import ASKED, BOX_PARTS, SHOWN, box_text
 from planner.dataplane.symbolic.compare import Analysis, Hint
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.partition import Partition
+from planner.dataplane.symbolic.remembered import Remembered
 from planner.dataplane.symbolic.scope import beyond
 from planner.dataplane.symbolic.view import net_of, value_of
 from planner.models.comparison import Exactness
@@ -71,16 +72,19 @@ class Reached:
             here = where & entry
             if not here.satisfiable():
                 continue
+            analysis = self.analysis
+            together = Remembered(self.space, analysis.constants)
             try:
-                ends = self.analysis.ends(order, here).items()
+                ends = analysis.ends(order, here, dispatch=together).items()
             except BudgetExceededError as error:
                 text = f"the analysis exceeded its budget: {error}"
                 end = End(Disposition.UNKNOWN, doubt=text, reason=text)
                 self.cut = True
                 found[end] = found[end] | here if end in found else here
                 continue
-            for (end, _), part in ends:
-                found[end] = found[end] | part if end in found else part
+            for (joined, _), every in ends:
+                for end, part in together.apart(joined, every):
+                    found[end] = found[end] | part if end in found else part
         return found
 
     def plain(self) -> PacketSet:
