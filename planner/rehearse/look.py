@@ -49,7 +49,6 @@ FIRST = {one.name: one.command for one in reversed(SECTIONS)}
 """The command that the collector tries first."""
 PROC = {"legacy-tables/ip": "/proc/net/ip_tables_names", "legacy-tables/ip6": "/proc/net/ip6_tables_names"}
 MODULES = "/proc/modules"
-SYSCTL = ("grep", "-r", "", *SYSCTLS)
 DEADLINE = 600.0
 LIB = "/lib"
 PLACE = "/run/netchange-look"
@@ -99,10 +98,11 @@ class Looks:
         """The stage as it is, with the files at `paths`; None where only the collector can tell."""
         if not self._usual:
             return None
-        running = self._namespaces.start((SYSCTL, *(argv for argv, _, _ in self._commands)))
+        running = self._namespaces.start([argv for argv, _, _ in self._commands])
+        sysctls = self._namespaces.values(SYSCTLS)
         asked = set(paths)
         files = self._namespaces.files(PATTERNS, (*FILES, *PROC.values(), MODULES, LIB, *asked))
-        sysctls, *done = self._namespaces.ended(running, DEADLINE)
+        done = self._namespaces.ended(running, DEADLINE)
         fresh = {
             section.name: section
             for one, (_, names, _) in zip(done, self._commands, strict=True)
@@ -172,10 +172,9 @@ def _sections(names: Sequence[str], done: Completed) -> Iterator[Section]:
         yield Section(name=name, argv=FIRST[name], text=text, status=0 if whole else 1, stderr=stderr)
 
 
-def _without_secrets(done: Completed) -> str:
-    """What was printed and what was refused, as the collector tells both."""
-    lines = f"{done.stdout}{done.stderr}".split("\n")
-    return "\n".join(line for line in lines if not SECRET.search(line))
+def _without_secrets(text: str) -> str:
+    """As the collector leaves them out."""
+    return "\n".join(line for line in text.split("\n") if not SECRET.search(line))
 
 
 def _names(modules: str) -> frozenset[str]:

@@ -314,6 +314,18 @@ class Namespaces:
             os.close(body)
         return found if isinstance(found, dict) else {}
 
+    def values(self, trees: Sequence[str]) -> str:
+        """Values of all files below /proc/sys that are named, as `grep -r` prints them."""
+        body = wire.put(list(trees))
+        try:
+            (file,) = self._done(self.tell({"do": "values"}, [body]))
+        finally:
+            os.close(body)
+        try:
+            return wire.whole(file).decode("utf-8", "surrogateescape")
+        finally:
+            os.close(file)
+
     def start(self, commands: Sequence[Sequence[str]]) -> int:
         """Start commands side by side, without standard input, for `ended`."""
         body = wire.put([list(argv) for argv in commands])

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from planner.rehearse.inside import kernel, wire
 from planner.rehearse.inside.files import found as found_files
+from planner.rehearse.inside.values import Values
 
 SOL_PACKET, PACKET_IGNORE_OUTGOING, ALL_PROTOCOLS = 263, 23, 3
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
@@ -43,6 +44,7 @@ def serve(channel: socket.socket, outside: int) -> None:
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     started: Started = {}
+    values = Values()
     waiting = select.poll()
     for file in (channel.fileno(), woken, outside):
         waiting.register(file, select.POLLIN)
@@ -59,7 +61,7 @@ def serve(channel: socket.socket, outside: int) -> None:
                 return
             head, files = message
             try:
-                _do(channel, head, files, started)
+                _do(channel, head, files, started, values)
             finally:
                 for file in files:
                     os.close(file)
@@ -83,7 +85,7 @@ def _reap(channel: socket.socket, started: Started, how: int) -> None:
                 _one_less(channel, group)
 
 
-def _do(channel: socket.socket, head: wire.Head, files: list[int], started: Started) -> None:
+def _do(channel: socket.socket, head: wire.Head, files: list[int], started: Started, values: Values) -> None:
     number = int(head["id"])
     match head["do"]:
         case "spawn":
@@ -102,6 +104,8 @@ def _do(channel: socket.socket, head: wire.Head, files: list[int], started: Star
             _answer(channel, number, list(_sysctls(json.loads(wire.whole(files[0])))))
         case "read":
             _answer(channel, number, _read(str(head["path"])))
+        case "values":
+            _raw(channel, number, values.read(json.loads(wire.whole(files[0]))))
         case "files":
             patterns, paths = json.loads(wire.whole(files[0]))
             _answer(channel, number, found_files(patterns, paths))
@@ -117,6 +121,12 @@ def _do(channel: socket.socket, head: wire.Head, files: list[int], started: Star
 
 def _answer(channel: socket.socket, number: int, value: object) -> None:
     body = wire.put(value)
+    wire.send(channel, {"id": number, "done": 0}, [body])
+    os.close(body)
+
+
+def _raw(channel: socket.socket, number: int, value: bytes) -> None:
+    body = wire.memory(value)
     wire.send(channel, {"id": number, "done": 0}, [body])
     os.close(body)
 
