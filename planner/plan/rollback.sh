@@ -98,6 +98,13 @@ end_apply() {
     fi
   done
   kill -KILL "${nc_holder%% *}" 2>/dev/null
+  # Until the kernel has taken it away the lock is its own.
+  for nc_try in 1 2 3 4 5 6 7 8 9 10; do
+    # shellcheck disable=SC2086
+    alive $nc_holder || return 0
+    sleep 1
+  done
+  note "process ${nc_holder%% *} does not end"
   return 0
 }
 

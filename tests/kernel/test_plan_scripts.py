@@ -403,6 +403,26 @@ def test_the_timer_ends_an_apply_that_hangs(node: Namespace, tmp_path: Path) -> 
     assert [] == plan.differs_from(0)
 
 
+def test_the_timer_waits_for_an_apply_that_dies_slowly(node: Namespace, tmp_path: Path) -> None:
+    """A killed process is there for a moment longer, and the lock is its own: the rollback must not give up for that."""
+    plan = everything(node, tmp_path, "nft")
+    script = plan.directory / "apply.sh"
+    text = script.read_text()
+    for whole, slow in (
+        ("step_4_apply() {\n", "step_4_apply() {\ncat /dev/zero >/dev/null\n"),
+        ("stopped() {\n", "stopped() {\nsleep 30\n"),
+        ('\n  kill -KILL "${nc_holder%% *}"', '\n  (sleep 2; kill -KILL "${nc_holder%% *}") &\n  :'),
+    ):
+        assert whole in text
+        text = text.replace(whole, slow)
+    script.write_text(text)
+
+    _, reading, _ = run_with_pipe(plan, "--confirm-within", "1")
+    wait_for_end(reading)
+
+    assert [] == plan.differs_from(0)
+
+
 def test_systemd_keeps_the_timer_where_it_runs(node: Namespace, tmp_path: Path) -> None:
     """A unit of its own: it outlives the session even where the log-in manager ends all processes of a user."""
     plan = everything(node, tmp_path, "nft")
