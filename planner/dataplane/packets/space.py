@@ -154,6 +154,13 @@ class Space:
         self._stand_ins[variable] = StandIn(make)
         return found
 
+    def stand_again(self, found: PacketSet, make: Callable[[], PacketSet]) -> PacketSet:
+        """The same stand-in, also after it was dismissed."""
+        variable = found.node_var()
+        if variable is not None and variable not in self._stand_ins:
+            self._stand_ins[variable] = StandIn(make)
+        return found
+
     def dismiss(self) -> None:
         """No set with a stand-in is left."""
         self._stand_ins.clear()

@@ -45,6 +45,8 @@ SINGLE = re.compile(
 )
 """The one destination and the one port that a rule asks for, where they stand as iptables-save prints them."""
 DEEPEST = 64
+FAMILY = "rules that are alike"
+"""In a path: what is drawn from here on is drawn for one family of them."""
 
 Arrivals = dict[Form, PacketSet]
 Deciding = Accept | Return | End
@@ -216,7 +218,7 @@ class Walk:
         positions = chain.candidates(self.space, arrivals)
         blocks: list[Block] = []
         if self.dispatch is not None and len(positions) >= self.dispatch.least:
-            blocks = self.dispatch.blocks(self.table, chain.rules)
+            blocks = self.dispatch.blocks(self.table, chain.rules, positions)
         for block in blocks:
             before = bisect_left(positions, block.start)
             arrivals = self._each(chain, positions[:before], arrivals, here)
@@ -338,7 +340,7 @@ class Walk:
     def _confined(self, family: Family, arrivals: Arrivals, here: "Here", onward: Arrivals) -> None:
         """Packets through the chains of a family: those of no chain come along, as that is cheaper, and are left out at the end."""
         within = replace(self, accepted={}, ended={})
-        inner = Here(here.name, here.path, here.depth, {})
+        inner = Here(here.name, (*here.path, (here.name, FAMILY, family.number)), here.depth, {})
         past = within._shaped(family, family.shape, 0, arrivals, inner, self.accepted)  # noqa: SLF001 - of the same class
         for into, held in ((onward, past), (here.returned, inner.returned), (self.accepted, within.accepted)):
             join(into, ((form, where & family.whole) for form, where in held.items()))

@@ -103,8 +103,7 @@ def _asked(view: View) -> Iterator[Asked]:
             if view.six:
                 # MASQUERADE takes the address that has most in common with the destination (RFC 6724, rule 8).
                 prefixes += [f"{one.address}/{length}" for length in range(1, 129)]
-    # Behind which port of a bridge somebody is.
-    prefixes += [one.address for one in view.state.neighbours if (":" in one.address) == view.six]
+    prefixes += sorted(_bridged(view))
     # A next hop may be the destination itself.
     hops = [hop.via for route in view.routes for hop in route.nexthops]
     hops += [one.hop.via for one in view.state.nexthop_objects if one.hop is not None]
@@ -173,9 +172,19 @@ def _likeness(view: View, route: Route, length: int) -> object:
         for held in view.addresses.values()
         for one in held
     )
-    known = hop.via if any(one.address == hop.via for one in view.state.neighbours) else ""
+    known = hop.via if hop.via in _bridged(view) else ""
     plain = hop.model_copy(update={"via": known}), bool(hop.via), via is None, near
     return (plain, length, route.tos, route.metric, route.mtu, tuple(sorted(route.options.items())))
+
+
+def _bridged(view: View) -> set[str]:
+    """Whose port of a bridge is looked up: of no other link is it asked who is behind it."""
+    bridges = {name for name, link in view.links.items() if link.kind == "bridge"}
+    return {
+        one.address
+        for one in view.state.neighbours
+        if one.link in bridges and (":" in one.address) == view.six
+    }
 
 
 def _rules(view: View) -> Iterator[str]:

@@ -19,7 +19,7 @@ from planner.netfilter.condition import Field
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 Question = tuple[Field, int]
-LEAST = 256
+LEAST = 32
 """Rules of a chain that packets may meet, before they are looked at by families."""
 FEWEST = 8
 """Rules of a block."""
@@ -32,17 +32,17 @@ PARTS = {
 
 @dataclass(slots=True)
 class Turn:
-    """Which pass through a table it is."""
+    """Where packets are."""
 
-    number: int = 0
+    stage: str = ""
 
 
 @dataclass(slots=True, eq=False)
 class Family:
     """Rules of one block that are alike, with the chains that they call.
 
-    What is laid on its sets is laid on stand-ins, and these are new ones in each pass: what is drawn there comes beside them in
-    the order of the diagrams, which would explode otherwise.
+    What is laid on its sets is laid on stand-ins, other ones in each stage, and what is drawn there is drawn for this family
+    alone: so the draws come beside their stand-ins in the order of the diagrams, which would explode otherwise.
     """
 
     space: Space
@@ -50,11 +50,13 @@ class Family:
     truths: tuple[bool | None, ...]
     """For each question about a destination or a port whether the key answers it; None: it does not."""
     turn: Turn
+    number: int = 0
+    """Of this family among those of its dispatch."""
     keys: list[PacketSet] = field(default_factory=list)
     """For each rule the packets that it is for."""
     constants: list[tuple[Constant, ...]] = field(default_factory=list)
     _sets: dict[Question | None, PacketSet] = field(default_factory=dict)
-    _standing: dict[tuple[int, Question | None], PacketSet] = field(default_factory=dict)
+    _standing: dict[tuple[str, Question | None], PacketSet] = field(default_factory=dict)
     _led: "dict[int, list[tuple[Endpoint, Family]]]" = field(default_factory=dict)
 
     @property
@@ -72,11 +74,12 @@ class Family:
         return where if truth else self.space.none
 
     def _stand_in(self, question: "Question | None") -> PacketSet:
-        key = (self.turn.number, question)
+        key = (self.turn.stage, question)
+        make = partial(self._having, question)
         found = self._standing.get(key)
         if found is None:
-            found = self._standing[key] = self.space.stand_in(partial(self._having, question))
-        return found
+            found = self._standing[key] = self.space.stand_in(make)
+        return self.space.stand_again(found, make)
 
     def _having(self, question: "Question | None") -> PacketSet:
         """Packets of the rules, all of them or those with the constant of their own chain in a field."""
@@ -106,7 +109,9 @@ class Family:
                     like = constants.address(address), None if port is None else constants.port(port)
                     group = groups.get(like)
                     if group is None:
-                        group = groups[like] = Family(self.space, self.shape, self.truths, self.turn)
+                        group = groups[like] = Family(
+                            self.space, self.shape, self.truths, self.turn, self.number
+                        )
                     group.keys.append(key)
                     group.constants.append(one)
             known = self._led[at] = list(groups.items())
@@ -137,14 +142,16 @@ class Dispatch:
         self.space = space
         self.constants = constants
         self.turn = Turn()
+        self._families = 0
         self._shapes: dict[int, tuple[Table, Shapes]] = {}
-        self._blocks: dict[tuple[int, int], tuple[Sequence[str], list[Block]]] = {}
+        self._blocks: dict[tuple[int, int, tuple[int, ...]], tuple[Sequence[str], list[Block]]] = {}
 
-    def blocks(self, table: Table, rules: tuple[str, ...]) -> list[Block]:
-        """The blocks of a chain, in order."""
-        known = self._blocks.get((id(table), id(rules)))
+    def blocks(self, table: Table, rules: tuple[str, ...], positions: Sequence[int]) -> list[Block]:
+        """The blocks of those rules of a chain that some packet may meet, in order."""
+        key = id(table), id(rules), tuple(positions)
+        known = self._blocks.get(key)
         if known is None:
-            known = self._blocks[id(table), id(rules)] = rules, self._split(table, rules)
+            known = self._blocks[key] = rules, self._split(table, rules, positions)
         return known[1]
 
     def joined(self, step: Form | End, where: PacketSet) -> list[tuple[Form | End, PacketSet]]:
@@ -160,24 +167,21 @@ class Dispatch:
         like = replace(step, destination=address, destination_port=port)
         return [(like, where & ~asked), (step, where & asked)]
 
-    def _split(self, table: Table, rules: tuple[str, ...]) -> list[Block]:
+    def _split(self, table: Table, rules: tuple[str, ...], positions: Sequence[int]) -> list[Block]:
         found: list[Block] = []
         held: dict[Key, int] = {}
-        start = 0
-        for at, text in enumerate((*rules, "")):
-            key = key_of(text)
+        for at in (*positions, -1):
+            key = key_of(rules[at]) if at >= 0 else None
             first = next(iter(held), None)
             if key is None or key in held or (first is not None and (first[0] is None) != (key[0] is None)):
                 if len(held) >= self.fewest:
-                    found.append(self._block(table, rules, start, held))
+                    found.append(self._block(table, rules, held))
                 held = {}
             if key is not None:
-                if not held:
-                    start = at
                 held[key] = at
         return found
 
-    def _block(self, table: Table, rules: tuple[str, ...], start: int, held: dict[Key, int]) -> Block:
+    def _block(self, table: Table, rules: tuple[str, ...], held: dict[Key, int]) -> Block:
         shapes = self._shapes.setdefault(id(table), (table, Shapes(table, self.space.family)))[1]
         families: dict[tuple[Shape, tuple[bool | None, ...]], Family] = {}
         alone: set[int] = set()
@@ -196,13 +200,15 @@ class Dispatch:
             )  # fmt: skip
             family = families.get((instance.shape, truths))
             if family is None:
+                self._families += 1
                 family = families[instance.shape, truths] = Family(
-                    self.space, instance.shape, truths, self.turn
+                    self.space, instance.shape, truths, self.turn, self._families
                 )
             family.keys.append(self._packets(address, PROTOCOLS[key[1]], int(key[2])))
             family.constants.append(instance.constants)
         shapes.forget()
-        return Block(start, start + len(held), list(families.values()), frozenset(alone))
+        places = held.values()
+        return Block(min(places), max(places) + 1, list(families.values()), frozenset(alone))
 
     def _packets(self, address: int | None, protocol: int, port: int) -> PacketSet:
         space = self.space

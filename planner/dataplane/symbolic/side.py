@@ -122,7 +122,7 @@ class Side:
         hook, _, table = stage.partition(" ")
         passing = {form: where for form, where in arrivals.items() if where.satisfiable()}
         if dispatch is not None:
-            dispatch.turn.number += 1
+            dispatch.turn.stage = stage
         for _backend, held in self.view.tables(table):
             passing, aside = self._asked(passing, hook, table)
             walk = Walk(
