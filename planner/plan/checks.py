@@ -7,7 +7,7 @@ from planner.models.node import ConfigFile, NodeState
 from planner.plan.checks_links import link_facets
 from planner.plan.checks_routes import route_facets
 from planner.plan.checks_rules import rule_facets
-from planner.plan.facet import Facet, digest, shell, value_facet
+from planner.plan.facet import Facet, shell, summed, value_facet
 from planner.plan.scope import Scope
 
 UNREADABLE = ("stable_secret", "flush", "tcp_fastopen_key", "fib_multipath_hash_seed")
@@ -80,7 +80,7 @@ def file_facets(path: str, before: ConfigFile | None, after: ConfigFile | None) 
 
 
 def _sum(file: ConfigFile | None) -> str:
-    return "" if file is None or file.link_to else f"{digest(file.text)} -"
+    return "" if file is None or file.link_to else summed(file.text)
 
 
 def _file_words(file: ConfigFile | None, text: str) -> str:

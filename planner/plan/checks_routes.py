@@ -64,7 +64,7 @@ def _by_prefix(state: NodeState) -> dict[tuple[str, str, str], tuple[Route, ...]
     for route in state.routes:
         grouped.setdefault((route.family, route.table, route.prefix), []).append(route)
     return {
-        key: tuple(sorted(routes, key=lambda route: (route.metric, repr(route))))
+        key: tuple(sorted(routes, key=lambda route: (route.metric, repr(route))) if routes[1:] else routes)
         for key, routes in grouped.items()
     }
 

@@ -105,9 +105,7 @@ def _reader(tool: str, name: str, chain: str | None, *, loaded: bool) -> tuple[s
         ]
     )
     # A stable sort by chain: the order of chains means nothing, the order of rules in a chain does.
-    return shell(
-        f"{source} | sed -n {quote(program.strip(chr(10)))} | sort -s -k2,2 | sha256sum | cut -c1-64"
-    )
+    return shell(f"{source} | sed -n {quote(program.strip(chr(10)))} | sort -s -k2,2 | sha256sum")
 
 
 def chain_text(table: Table | None, chains: Iterable[str], *, loaded: bool) -> str:
@@ -139,7 +137,7 @@ s/ timeout [0-9]*//
 s/ packets [0-9]*//
 s/ bytes [0-9]*//
 p"""
-    argv = shell(f"ipset save {place} 2>/dev/null | sed -n {quote(program)} | sort | sha256sum | cut -c1-64")
+    argv = shell(f"ipset save {place} 2>/dev/null | sed -n {quote(program)} | sort | sha256sum")
     return digest_facet(f"ipset {name}", argv, _ipset_text(before), _ipset_text(after))
 
 

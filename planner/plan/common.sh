@@ -292,7 +292,14 @@ need_tools() {
 
 # Nothing for one that has ended and that nobody has waited for yet (state Z): it holds nothing any more.
 start_of() {
-  sed -n 's/^.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
+  { IFS= read -r nc_stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+  # Behind the name, which may hold anything: the state, and as the twentieth word the start.
+  nc_stat=${nc_stat##*) }
+  case $nc_stat in [ZX]*) return 0 ;; esac
+  # shellcheck disable=SC2086
+  set -- $nc_stat
+  [ $# -lt 20 ] || shift 19
+  printf '%s\n' "$1"
 }
 
 # A process is told by its number and its start: numbers are used again.

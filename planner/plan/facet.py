@@ -51,8 +51,8 @@ def digest_facet(
     return Facet(
         name=name,
         argv=tuple(argv),
-        before=digest(before),
-        after=digest(after),
+        before=summed(before),
+        after=summed(after),
         before_words=same,
         after_words=same if before == after else "is as this step leaves it",
     )
@@ -63,8 +63,13 @@ def fold(text: str) -> str:
     return " ".join(re.findall(r"[^ \t\n]+", text))
 
 
+def summed(text: str) -> str:
+    """SHA-256 as sha256sum prints it of what it reads from a pipe."""
+    return f"{digest(text)} -"
+
+
 def digest(text: str) -> str:
-    """SHA-256 in hexadecimal, as sha256sum prints it."""
+    """SHA-256 in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 

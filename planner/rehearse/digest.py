@@ -15,7 +15,7 @@ from planner.rehearse.inside.files import Found
 MANAGED = re.compile(r"^table ip6? (filter|nat|mangle|raw|security) \{", re.MULTILINE)
 """Tables that iptables-nft-save prints; where it cannot print all of one, `nft` has to."""
 TABLE = re.compile(r"^table ip6? (?:filter|nat|mangle|raw|security) \{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
-MOVING = re.compile(r"nf_conntrack_count:|/flush:")
+MOVING = re.compile(r"^.*(?:nf_conntrack_count|/flush):.*$", re.MULTILINE)
 TIMERS = re.compile(r'"[a-z_]*timer":[0-9.]+|"(?:valid|preferred)_life_time":\d+|"expires":\d+')
 COUNTERS = {
     "iptables": re.compile(r"(?<=^:)(.*) \[\d+:\d+\]$", re.MULTILINE),
@@ -28,9 +28,8 @@ def digest(sections: Iterable[Section], files: Mapping[str, Found], *, whole_nft
     """`whole_nft`: of nft's print also the tables that iptables prints, because it does not print all of them."""
     whole = hashlib.sha256(json.dumps(files, sort_keys=True).encode())
     for section in sections:
-        for line in _lasting(section.name, section.text, whole_nft=whole_nft):
-            whole.update(f"{line}\n".encode("utf-8", "surrogateescape"))
-        whole.update(b"\0")
+        lines = _lasting(section.name, section.text, whole_nft=whole_nft)
+        whole.update(b"\0" + "\n".join(lines).encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
 
 
@@ -38,7 +37,7 @@ def _lasting(name: str, text: str, *, whole_nft: bool) -> Iterable[str]:
     """The lines of a print without what moves by itself; in an order of their own where the print has none."""
     match name.partition("/")[0]:
         case "sysctl":
-            return sorted(line for line in text.split("\n") if not MOVING.search(line))
+            return sorted(MOVING.sub("", text).split("\n"))
         case "ip" if "neigh" in name and "proxy" not in name:
             return sorted(
                 json.dumps(one) for one in json.loads(text or "[]") if "PERMANENT" in one.get("state", ())

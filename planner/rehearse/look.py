@@ -59,7 +59,9 @@ PATTERNS, MASKED = (
     )
     for kinds in ((False, True), (True,))
 )
-SECRET = re.compile(r"/(stable_secret|tcp_fastopen_key|netdev_rss_key|fib_multipath_hash_seed):")
+SECRET = re.compile(
+    r"^.*/(?:stable_secret|tcp_fastopen_key|netdev_rss_key|fib_multipath_hash_seed):.*\n?", re.MULTILINE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def _sections(names: Sequence[str], done: Completed) -> Iterator[Section]:
 
 def _without_secrets(text: str) -> str:
     """As the collector leaves them out."""
-    return "\n".join(line for line in text.split("\n") if not SECRET.search(line))
+    return SECRET.sub("", text)
 
 
 def _names(modules: str) -> frozenset[str]:
