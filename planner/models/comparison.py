@@ -128,6 +128,45 @@ class Loss(Noun):
     """Senders of the cluster's, the node's and private networks pass still."""
 
 
+class Idleness(StrEnum):
+    """Why no packet meets a rule."""
+
+    SHADOWED = "shadowed"
+    """Earlier rules of its chain take every packet that it could meet."""
+    UNREACHED = "unreached"
+    """What leads to its chain lets none of its packets in."""
+    UNCALLED = "uncalled"
+    """Nothing leads to its chain."""
+
+
+class RuleNumber(Noun):
+    """A rule of the chain that is spoken of."""
+
+    position: int
+    """From 1."""
+    rule: str
+
+
+class DeadRule(Noun):
+    """A rule that no packet can meet after the change, and that some could before, or that came with it."""
+
+    family: str
+    backend: str
+    table: str
+    chain: str
+    rule: str
+    """Canonical text after `-A CHAIN `; empty for all rules of the chain."""
+    position: int | None
+    """From 1, after the change; None for all rules of the chain."""
+    before: int | None = None
+    """Its position before the change; None when it was not there."""
+    why: Idleness
+    by: tuple[RuleNumber, ...] = ()
+    """The rules that take its packets; one, where one alone takes all of them."""
+    rules: int = 1
+    """So many rules are spoken of."""
+
+
 class Comparison(Noun):
     """All of it."""
 
@@ -141,6 +180,8 @@ class Comparison(Noun):
     """Families whose analysis took more than it may."""
     scope: tuple[str, ...] = ()
     """Which packets this is about, and what is taken for granted."""
+    dead: tuple[DeadRule, ...] = ()
+    """Rules that never act any more. What is not known of a rule is never taken for a reason."""
 
     @property
     def equivalent(self) -> bool:

@@ -12,13 +12,14 @@ from planner.dataplane.symbolic.classes import OpenEnds, classes_of, differing
 from planner.dataplane.symbolic.constants import Constants
 from planner.dataplane.symbolic.dispatch import Dispatch
 from planner.dataplane.symbolic.form import End
+from planner.dataplane.symbolic.idle import Idle
 from planner.dataplane.symbolic.lockstep import Ends, run
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.region import Region
 from planner.dataplane.symbolic.scope import SCOPE, beyond, bridge_ports, carriers
 from planner.dataplane.symbolic.side import ACROSS, INCOMING, INCOMING6, LOCAL, Side
 from planner.dataplane.symbolic.view import View, net_of
-from planner.models.comparison import PASSES, Comparison, Loss, PacketClass
+from planner.models.comparison import PASSES, Comparison, DeadRule, Loss, PacketClass
 from planner.models.node import NodeState
 from planner.models.noun import Noun
 from planner.models.traffic import PacketBox, TrafficPart
@@ -169,6 +170,13 @@ class Analysis:
         ]
         return self.space.possible(self.space.union(found))
 
+    def dead(self) -> tuple[DeadRule, ...]:
+        """Rules that no packet meets any more; asked last, as its questions are others than those about packets."""
+        try:
+            return tuple(Idle(self.space, self.sides, self.changed, self.calls).found())
+        except OutOfNodes:
+            return ()
+
     def wishes(self, hints: Sequence[Hint]) -> list[PacketSet]:
         """What makes a witness readable, the most wanted first."""
         space = self.space
@@ -225,6 +233,7 @@ def compare(
     return Comparison(
         classes=tuple(found), losses=tuple(loss for one in told for loss in one.losses),
         unknown=tuple(dict.fromkeys(unknown)), scope=SCOPE,
+        dead=tuple(one for family in told for one in family.dead),
         doubts={
             family: one.doubts[family] for family, one in zip(FAMILIES, told, strict=True) if family in one.doubts
         },
@@ -242,6 +251,7 @@ def _compare(
     losses: tuple[Loss, ...] = ()
     unfinished: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    analysis: Analysis | None = None
     try:
         spent = Budget() if budget is None else Budget(budget.visits)
         analysis = Analysis(before, after, budget=spent, family=family)
@@ -275,5 +285,5 @@ def _compare(
         unfinished, doubts = (family,), tuple(unknown)
     return Comparison(
         classes=tuple(found), losses=losses, unknown=tuple(unknown), doubts={family: doubts} if doubts else {},
-        unfinished=unfinished,
+        unfinished=unfinished, dead=() if analysis is None else analysis.dead(),
     )  # fmt: skip
