@@ -250,6 +250,7 @@ def test_names_of_nodes_lead_nowhere(tmp_path: Path, capsysbinary: Captured) -> 
     assert all(path.resolve().is_relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*"))
 
 
+@pytest.mark.usefixtures("at_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_leaves_nothing(number: int, tmp_path: Path) -> None:
     """Ctrl-C, or a job that was cancelled: no traceback, no half file, and the code that a shell expects."""

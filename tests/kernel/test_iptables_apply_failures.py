@@ -80,6 +80,7 @@ def test_ours_takes_back_a_table_that_did_not_exist(plan: Planned) -> None:
 
 
 @needs_iptables_apply
+@pytest.mark.usefixtures("at_a_terminal")
 def test_iptables_apply_loses_the_saved_rules_when_the_terminal_goes(node: Namespace, tmp_path: Path) -> None:
     """Its trap for HUP deletes the file with the old rules and lets the script go on: nothing is left to restore."""
     node.sh(SETUP)
@@ -94,6 +95,7 @@ def test_iptables_apply_loses_the_saved_rules_when_the_terminal_goes(node: Names
     assert "-A FORWARD -s 10.244.0.0/16 -j ACCEPT" not in saved
 
 
+@pytest.mark.usefixtures("at_a_terminal")
 def test_ours_comes_back_when_the_terminal_goes(plan: Planned) -> None:
     """The former state is on the disk, and the timer is no child of the session."""
     cut = plan.edited("apply.sh", 'say "done: steps', 'kill -HUP 0; say "done: steps')

@@ -376,6 +376,7 @@ def test_the_timer_does_not_fire_when_confirmed(node: Namespace, tmp_path: Path)
     assert [] == plan.differs_from(0)
 
 
+@pytest.mark.usefixtures("at_a_terminal")
 def test_the_timer_survives_the_end_of_the_terminal(node: Namespace, tmp_path: Path) -> None:
     """The session's processes get SIGHUP, as when an ssh connection breaks in the middle of a step: it fires all the same."""
     plan = everything(node, tmp_path, "nft")
