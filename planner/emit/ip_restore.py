@@ -355,14 +355,18 @@ def _lasting(entries: Iterable[Neighbour]) -> list[Neighbour]:
 
 
 def _neighbours(way: Restoration) -> None:
+    if way.state.neighbours == way.want.neighbours:
+        return
     wanted = _lasting(way.want.neighbours)
     places = {(entry.address, entry.link, entry.proxy) for entry in wanted}
     for entry in _lasting(way.state.neighbours):
         if (entry.address, entry.link, entry.proxy) not in places:
             way.do(neighbour_command("del", entry))
+    held = _lasting(way.state.neighbours)
     for entry in wanted:
-        if entry not in _lasting(way.state.neighbours) and way.state.link(entry.link) is not None:
+        if entry not in held and way.state.link(entry.link) is not None:
             way.do(neighbour_command("replace", entry))
+            held = _lasting(way.state.neighbours)
 
 
 def written(state: NodeState) -> list[ForwardingEntry]:
@@ -372,6 +376,8 @@ def written(state: NodeState) -> list[ForwardingEntry]:
 
 
 def _fdb(way: Restoration) -> None:
+    if way.state.fdb == way.want.fdb and way.state.links == way.want.links:
+        return
     wanted = written(way.want)
     for entry in written(way.state):
         if entry not in wanted:

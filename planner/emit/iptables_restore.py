@@ -21,14 +21,16 @@ def touched_chains(have: Table | None, want: Table | None) -> tuple[str, ...]:
     A missing table equals one whose base chains are empty and accept: no packet can tell them apart.
     """
     name = _name(have, want)
-    if not name:
+    if not name or have is want:
         return ()
     former, latter = _chains(have, name), _chains(want, name)
+    policies = {chain for table in (have, want) if table for chain in table.policies}
     return tuple(
         sorted(
             chain
             for chain in former.keys() | latter.keys()
-            if former.get(chain) != latter.get(chain) or _policy(have, chain) != _policy(want, chain)
+            if former.get(chain) != latter.get(chain)
+            or (chain in policies and _policy(have, chain) != _policy(want, chain))
         )
     )
 

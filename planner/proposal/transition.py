@@ -19,6 +19,7 @@ from planner.proposal.run import run
 def propose_state(node: NodeState, wanted: NodeState, *, name: str) -> Outlook:
     """What bringing `node` to the state `wanted` means; `name` is the file that the wanted state came from."""
     source = Source(name=name)
+    wanted = sharing(node, wanted)
     stages: list[Stage] = []
     gaps: list[Gap] = list(wanted.gaps)
     state = node
@@ -42,6 +43,19 @@ def propose_state(node: NodeState, wanted: NodeState, *, name: str) -> Outlook:
         effects=tuple(effect for stage in stages for effect in stage.effects),
         gaps=tuple(gaps),
     )
+
+
+def sharing(have: NodeState, want: NodeState) -> NodeState:
+    """The second state with what equals something of the first being that very thing: large tables are then compared once."""
+    rulesets = []
+    for ruleset in want.rulesets:
+        former = have.ruleset(ruleset.family, ruleset.backend)
+        tables = former.tables if former else {}
+        same = {
+            name: tables[name] if tables.get(name) == one else one for name, one in ruleset.tables.items()
+        }
+        rulesets.append(ruleset.model_copy(update={"tables": same}))
+    return want.model_copy(update={"rulesets": tuple(rulesets)})
 
 
 def operations(have: NodeState, want: NodeState, source: Source) -> Iterator[Operation]:

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 from re import compile as pattern
 
-from planner.models.ruleset import Ruleset
+from planner.models.ruleset import Ruleset, Table
 from planner.models.topology import Owner
+from planner.topology.known import Known
 
 OTHERS = "others"
 """Rules that nobody we know has signed."""
@@ -155,18 +156,39 @@ def count_owners(rulesets: Iterable[Ruleset]) -> tuple[Owner, ...]:
     chains: Counter[str] = Counter()
     for ruleset in rulesets:
         for table in ruleset.tables.values():
-            for chain, lines in table.chains.items():
-                owner = "" if chain in BASE_CHAINS or chain in table.policies else owner_of_chain(chain)
-                if owner:
-                    chains[owner] += 1
-                    rules[owner] += len(lines)
-                    continue
-                if chain not in BASE_CHAINS and chain not in table.policies:
-                    chains[OTHERS] += 1
-                for line in lines:
-                    rules[owner_of_rule(line) or OTHERS] += 1
+            some_rules, some_chains = COUNTED.of(table)
+            rules.update(some_rules)
+            chains.update(some_chains)
     names = sorted(set(rules) | set(chains), key=lambda name: (-rules[name], name))
     return tuple(Owner(name=name, rules=rules[name], chains=chains[name]) for name in names)
+
+
+def _counted(table: Table) -> tuple[Counter[str], Counter[str]]:
+    """Rules and chains of a table by owner."""
+    rules: Counter[str] = Counter()
+    chains: Counter[str] = Counter()
+    most_rules = most_chains = 0
+    for chain, lines in table.chains.items():
+        if chain.startswith(MOST) and chain not in table.policies:
+            most_chains += 1
+            most_rules += len(lines)
+            continue
+        owner = "" if chain in BASE_CHAINS or chain in table.policies else owner_of_chain(chain)
+        if owner:
+            chains[owner] += 1
+            rules[owner] += len(lines)
+            continue
+        if chain not in BASE_CHAINS and chain not in table.policies:
+            chains[OTHERS] += 1
+        for line in lines:
+            rules[owner_of_rule(line) or OTHERS] += 1
+    if most_chains:
+        chains["kube-proxy"] += most_chains
+        rules["kube-proxy"] += most_rules
+    return rules, chains
+
+
+COUNTED = Known(_counted)
 
 
 def comment_of(rule: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from planner.models.cluster import Cluster
@@ -136,6 +137,12 @@ def service_ranges(node: NodeState, cluster: Cluster | None, rules: ServiceRules
         texts.update(service.cluster_ips)
         if (service.namespace, service.name) == ("default", "kubernetes"):
             first.update(service.cluster_ips)
+    return _estimated(frozenset(texts), frozenset(first))
+
+
+@lru_cache(maxsize=8)
+def _estimated(texts: frozenset[str], first: frozenset[str]) -> Ranges:
+    """From the addresses in use, and those of the API server's own Service."""
     found = [parsed for text in sorted(texts) if (parsed := address(text)) is not None]
     estimates = []
     for version in (4, 6):

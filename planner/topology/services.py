@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from re import compile as pattern
 
 from planner.models.node import NodeState
-from planner.models.ruleset import Ruleset
+from planner.models.ruleset import Table
+from planner.topology.known import Known
 from planner.topology.owners import after, comment_of
 
 DNS_COMMENTS = (
@@ -40,27 +41,48 @@ class ServiceRules:
     service_chains: int = 0
     """KUBE-SVC and KUBE-SERVICES chains: iptables mode has them."""
 
+    def add(self, other: "ServiceRules") -> None:
+        """What another one says, too."""
+        self.cluster_addresses |= other.cluster_addresses
+        self.dns |= other.dns
+        self.api_service |= other.api_service
+        self.api_servers |= other.api_servers
+        self.pod_ranges |= other.pod_ranges
+        self.node_ports |= other.node_ports
+        self.host_ports |= other.host_ports
+        self.service_chains += other.service_chains
+
 
 def service_rules(node: NodeState) -> ServiceRules:
     """One pass over kube-proxy's dispatch chains; the chains of single services are only counted."""
     found = ServiceRules()
     for ruleset in node.rulesets:
         for table in ruleset.tables.values():
-            if table.name not in ("nat", "filter"):
-                continue
-            for name in SERVICE_CHAINS:
-                for rule in table.chains.get(name, ()):
-                    _service(rule, found)
-            for name in PORT_CHAINS:
-                for rule in table.chains.get(name, ()):
-                    _node_port(rule, found, anywhere=name == "KUBE-NODEPORTS")
-            for name in HOST_PORT_CHAINS:
-                for rule in table.chains.get(name, ()):
-                    found.host_ports.update(_ports(rule))
-        _chains(ruleset, found)
+            if table.name in ("nat", "filter"):
+                found.add(READ.of(table))
     _sets(node, found)
     _native(node.native.text, found)
     return found
+
+
+def _read(table: Table) -> ServiceRules:
+    """What one table says."""
+    found = ServiceRules()
+    for name in SERVICE_CHAINS:
+        for rule in table.chains.get(name, ()):
+            _service(rule, found)
+    for name in PORT_CHAINS:
+        for rule in table.chains.get(name, ()):
+            _node_port(rule, found, anywhere=name == "KUBE-NODEPORTS")
+    for name in HOST_PORT_CHAINS:
+        for rule in table.chains.get(name, ()):
+            found.host_ports.update(_ports(rule))
+    if table.name == "nat":
+        _chains(table, found)
+    return found
+
+
+READ = Known(_read)
 
 
 def _service(rule: str, found: ServiceRules) -> None:
@@ -99,10 +121,7 @@ def _ports(rule: str) -> Iterator[int]:
             yield from range(int(low), int(high or low) + 1)
 
 
-def _chains(ruleset: Ruleset, found: ServiceRules) -> None:
-    nat = ruleset.tables.get("nat")
-    if nat is None:
-        return
+def _chains(nat: Table, found: ServiceRules) -> None:
     looked = 0
     for name, rules in nat.chains.items():
         if not name.startswith(("KUBE-SVC-", "KUBE-XLB-", "KUBE-EXT-")):
