@@ -7,9 +7,10 @@ from rehearsal_node import recorded
 
 from planner.models.node import NodeState
 from planner.models.proposal import Fragment, FragmentKind
-from planner.models.rehearsal import Turn
+from planner.models.rehearsal import Difference, Turn
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
+from planner.rehearse.facts import compare
 from planner.rehearse.stage import Stage
 from planner.rehearse.turns import Ground, run_turns
 
@@ -119,10 +120,10 @@ def command(random: Random) -> str:
     return random.choice(SETS)
 
 
-def script(seed: int) -> str:
+def script(seed: int, most: int = 5) -> str:
     """A few commands; what fails on the node is left out by the plan."""
     random = Random(seed)
-    return "".join(f"{command(random)}\n" for _ in range(random.randint(1, 5)))
+    return "".join(f"{command(random)}\n" for _ in range(random.randint(1, most)))
 
 
 class Player:
@@ -151,6 +152,10 @@ class Player:
         found = tuple(run_turns(ground, outlook).turns)
         self._stage = ground.stage
         return found
+
+    def last_look(self) -> tuple[Difference, ...]:
+        """What the collector itself finds otherwise, when all is done: the looks between were quick ones."""
+        return compare(self._stage.original, self._stage.snapshot()) if self._stage is not None else ()
 
     def close(self) -> None:
         """End the stage."""

@@ -1,4 +1,8 @@
-"""Many random proposals, rehearsed: `rehearsal_soak.py FIRST COUNT`. Prints each that leaves something behind, and a figure."""
+"""Many random proposals, rehearsed: `rehearsal_soak.py FIRST COUNT`. Prints each that leaves something behind, and a running figure.
+
+Every line that begins with `so far` is a whole result: the proposals below its `next` were played, and `rehearsal_soak.py NEXT COUNT`
+goes on from there.
+"""
 
 import os
 import sys
@@ -27,6 +31,11 @@ def slice_of(first: int, count: int) -> tuple[int, int, list[str]]:
             found = list(troubles(turns))
             if found:
                 wrong.append("\n  ".join((f"seed {seed}: {script(seed)!r}", *found[:8])))
+        left = [f"{one.what}: wanted `{one.wanted}`, found `{one.found}`" for one in player.last_look()]
+        if left:
+            wrong.append(
+                "\n  ".join((f"after seeds {first} to {first + count - 1}, by the collector:", *left[:8]))
+            )
     finally:
         player.close()
     return proposals, ways, wrong
@@ -37,17 +46,19 @@ def main() -> None:
     first, count = int(sys.argv[1]), int(sys.argv[2])
     began = monotonic()
     starts = range(first, first + count, SLICE)
-    proposals = ways = 0
-    wrong: list[str] = []
+    counts = [min(SLICE, first + count - at) for at in starts]
+    proposals = ways = wrong = 0
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for some, back, bad in pool.map(slice_of, starts, [min(SLICE, first + count - at) for at in starts]):
-            proposals, ways = proposals + some, ways + back
-            wrong += bad
-            print(*bad, sep="\n", end="\n" if bad else "", flush=True)
-    print(
-        f"{proposals} proposals, taken back from after each of {ways} steps on Linux {os.uname().release}: "
-        f"{len(wrong)} with a difference, in {monotonic() - began:.0f} s"
-    )
+        results = pool.map(slice_of, starts, counts)
+        for at, size, (some, back, bad) in zip(starts, counts, results, strict=True):
+            proposals, ways, wrong = proposals + some, ways + back, wrong + len(bad)
+            for text in bad:
+                print(text, flush=True)
+            print(
+                f"so far {proposals} proposals, taken back from after each of {ways} steps on Linux "
+                f"{os.uname().release}: {wrong} with a difference, in {monotonic() - began:.0f} s; next {at + size}",
+                flush=True,
+            )
     sys.exit(bool(wrong))
 
 

@@ -20,4 +20,7 @@ def player() -> Iterator[Player]:
 def test_random_proposals_leave_nothing_behind(player: Player, first: int) -> None:
     """Prediction, kernel and original are equal, to the letter, after every step and every way back."""
     for seed in range(first, first + EACH):
-        assert [] == list(troubles(player.play(script(seed)))), script(seed)
+        turns = player.play(script(seed))
+
+        assert [] == list(troubles(turns)), f"seed {seed}: {script(seed)}"
+    assert () == player.last_look()
