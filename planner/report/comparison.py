@@ -2,7 +2,7 @@
 
 import textwrap
 
-from planner.models.comparison import Comparison, Ending, Exactness, PacketClass
+from planner.models.comparison import Comparison, DeadRule, Ending, Exactness, Idleness, PacketClass
 from planner.report.escape import visible
 
 SHOWN = 20
@@ -19,6 +19,13 @@ def describe_comparison(comparison: Comparison, *, node: str, width: int = 80, f
         lines.extend(_class(number, one, width))
     if left := len(comparison.classes) - len(shown):
         lines += ["", f"and {left} class{'' if left == 1 else 'es'} more (--full)"]
+    if comparison.dead:
+        lines += ["", "Rules that never act, because of the change"]
+        lines.extend(
+            _listed(tuple(idle_rule(one) for one in comparison.dead[: None if full else SHOWN]), width)
+        )
+        if not full and (hidden := len(comparison.dead) - SHOWN) > 0:
+            lines.append(f"  and {hidden} more (--full)")
     if comparison.unknown:
         lines += ["", "Not known, so that the classes may not be all"]
         lines.extend(_listed(comparison.unknown, width))
@@ -47,6 +54,18 @@ def verdict(comparison: Comparison) -> str:
     ]
     classes = "class" if len(comparison.classes) == 1 else "classes"
     return f"{', '.join(parts)} ({classes} of packets)"
+
+
+def idle_rule(one: DeadRule) -> str:
+    """`filter FORWARD, rule 14 (-s …): rule 9 (…) takes all its packets`."""
+    if one.why is Idleness.UNCALLED:
+        number = "its rule" if one.rules == 1 else f"its {one.rules} rules"
+        return f"{one.table} {one.chain}: nothing leads to the chain, {number} never act{'s' if one.rules == 1 else ''}"
+    place = f"{one.table} {one.chain}, rule {one.position} ({one.rule})"
+    if one.why is Idleness.UNREACHED:
+        return f"{place}: what leads to the chain lets none of its packets in"
+    takers = ", ".join(f"rule {by.position} ({by.rule})" for by in one.by)
+    return f"{place}: {takers} take{'s' if len(one.by) == 1 else ''} all its packets"
 
 
 def _rank(one: PacketClass) -> tuple[int, bool]:

@@ -1,10 +1,11 @@
 """Long stretches of rules that only decide, joined two by two, against the same rules walked one after the other."""
 
 import random
+import re
 from collections.abc import Sequence
 
 import pytest
-from small_node import node
+from small_node import LINKS, node
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -36,10 +37,10 @@ def chain(drawn: random.Random, length: int) -> list[str]:
         if drawn.random() < 0.04:
             found.append(f"{drawn.choice(ODD)} -j {drawn.choice(TARGETS)}")
             continue
-        words = [WORDS[at] for at in sorted(drawn.sample(range(len(WORDS)), drawn.randint(1, 3)))]
-        protocols = [word for word in words if word.startswith("-p")]
-        words = [word for word in words if word not in protocols[1:]]
-        found.append(" ".join([*words, "-j", drawn.choice(TARGETS)]))
+        picked = [WORDS[at] for at in sorted(drawn.sample(range(len(WORDS)), drawn.randint(1, 3)))]
+        words = {re.sub("^! ", "", word)[:2]: word for word in picked if not word.startswith("-m")}
+        matches = {word.partition(" --")[0]: word for word in picked if word.startswith("-m")}
+        found.append(" ".join([*words.values(), *matches.values(), "-j", drawn.choice(TARGETS)]))
     return found
 
 
@@ -53,7 +54,8 @@ def state(seed: int, *, policy: str = "ACCEPT") -> NodeState:
         *(f"filter FORWARD {rule}" for rule in [*forward[:20], "-i pod1 -j OWN", *forward[20:]]),
         *(f"filter OWN {rule}" for rule in called),
     ]
-    return node("\n".join(lines), policies={"filter FORWARD": policy})
+    quiet = {f"net.ipv4.conf.{name}.bc_forwarding": "0" for name in ("all", *LINKS)}
+    return node("\n".join(lines), policies={"filter FORWARD": policy}, sysctls=quiet)
 
 
 def from_length(monkeypatch: pytest.MonkeyPatch, least: int) -> None:
