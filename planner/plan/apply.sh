@@ -100,6 +100,8 @@ save_state() {
   fi
   # `net/ipv4/ip_forward=1`, as `sysctl -p` reads it: `sysctl -a` takes four times as long.
   grep -rs '' /proc/sys 2>/dev/null | sed 's|^/proc/sys/\([^:]*\):|\1=|' >"$state/before.new/sysctl"
+  # The names are there even when no file is written: without one, everything that the machine has open would be synced.
+  : >"$state/before.new/files/names"
   save_files
   sync "$state"/before.new/* "$state"/before.new/files/* 2>/dev/null || sync
   mv "$state/before.new" "$state/before" && durable "$state/before"

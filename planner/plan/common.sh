@@ -95,6 +95,9 @@ value_of() {
     nc_program=$(real "$1")
     shift
     set -- "$nc_program" "$@"
+  elif [ "$1 ${2-}" = 'sh -c' ]; then
+    # The same in the subshell that is there already.
+    set -- eval "$3"
   fi
   # shellcheck disable=SC2046 # splitting is the point
   set -- $("$@" </dev/null 2>/dev/null)
