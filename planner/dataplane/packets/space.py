@@ -317,6 +317,18 @@ class Space:
         walk(projected, 0, 0, 0, len(values))
         return found
 
+    def common(self, among: PacketSet, part: Part) -> tuple[int, int]:
+        """The longest prefix of a field that every packet of the set has: its value, and its length."""
+        here = self.only(among, part)
+        value = length = 0
+        for at in self.variables[part]:
+            pair = here.cofactors() if here.node_var() == at else None
+            if pair is None or (pair[0].satisfiable() and pair[1].satisfiable()):
+                break
+            value, length = value << 1 | pair[0].satisfiable(), length + 1
+            here = pair[0] if pair[0].satisfiable() else pair[1]
+        return value << (len(self.variables[part]) - length), length
+
     def share(self, among: PacketSet) -> float:
         """Part of all headers that belongs to it."""
         return self.possible(among).sat_count_float(self.size) / 2.0**self.size

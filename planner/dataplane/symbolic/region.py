@@ -1,8 +1,9 @@
 """Which packets a change can touch, as they entered: an over-approximation, so that all others need no look."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from planner.dataplane.nft_rules import meaning
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import LONGEST
@@ -13,7 +14,8 @@ from planner.dataplane.symbolic.side import Side
 from planner.dataplane.symbolic.view import net_of
 from planner.models.ruleset import Table
 from planner.netfilter.condition import AllOf, Condition, Field, FieldBits, FieldIn, InInterface, OneOf
-from planner.netfilter.lower import lower_text
+from planner.netfilter.effect import Dnat, Masquerade, Netmap, OpaqueTarget, Queue, Redirect, Snat
+from planner.netfilter.lower import Lowered, lower_text
 
 MOST_CALLERS = 2000
 """Jumps to one chain, or translations into the region, that are followed one by one."""
@@ -166,11 +168,13 @@ class Region:
             seen = seen | (space.forget(seen, Part.SOURCE, Part.SOURCE_PORT) & own)
             found.append(seen)
         anywhere = space.forget(seen, Part.DESTINATION, Part.DESTINATION_PORT)
+        found += self._by_native(anywhere)
+        begins = self._begins(seen)
         for number in (0, 1):
             for backend, table in self._before_routing(number):
                 jumps = self._read(table)
                 found += [self._met(number, backend, table.name, *at) for at in jumps.wild]
-                met = self._targets_in(seen, jumps.targets)
+                met = self._targets_in(seen, jumps.targets(begins))
                 if met is None:
                     found.append(anywhere)
                     continue
@@ -184,6 +188,40 @@ class Region:
                     came = space.forget(arrived, *parts)
                     found += [came & self._met(number, backend, table.name, *at) for at in sites]
         return space.union(found)
+
+    def _by_native(self, anywhere: PacketSet) -> Iterator[PacketSet]:
+        """Packets that rules of nft may lead into the region, or do anything to."""
+        for _, lowered in self._native:
+            match lowered.effect:
+                case Dnat() | Redirect() | Netmap():
+                    yield anywhere & self._all(lowered.conditions)
+                case OpaqueTarget() | Queue():
+                    yield self._all(lowered.conditions)
+                case _:
+                    pass
+
+    @cached_property
+    def _native(self) -> list[tuple[str, Lowered]]:
+        return [
+            (text, meaning(text, self.space.family))
+            for view in self.views
+            for one in view.attached
+            for rules in one.table.chains.values()
+            for text in rules
+        ]
+
+    def _all(self, conditions: Iterable[Condition]) -> PacketSet:
+        found = self.space.all
+        for condition in conditions:
+            found = found & self._widened(condition)
+        return found
+
+    def _begins(self, seen: PacketSet) -> str:
+        """How the text of every destination begins; empty for IPv6, where texts are no prefixes."""
+        if self.views[0].six:
+            return ""
+        value, length = self.space.common(seen, Part.DESTINATION)
+        return "".join(f"{value >> shift & 255}." for shift in (24, 16, 8)[: length // 8])
 
     def _targets_in(
         self, seen: PacketSet, targets: Targets
@@ -214,6 +252,8 @@ class Region:
                 yield backend, table
 
     def _translates_source(self) -> bool:
+        if any(isinstance(lowered.effect, Snat | Masquerade | Netmap) for _, lowered in self._native):
+            return True
         return any(
             " SNAT " in text or " MASQUERADE" in text or text.startswith("-j MASQUERADE") or "NETMAP" in text
             for view in self.views
