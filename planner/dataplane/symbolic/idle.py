@@ -238,34 +238,31 @@ class Held:
         if not worlds or len(worlds) > WORLDS:
             return None
         met = False
-        by: list[int] = []
-        alone: set[int] | None = None
+        by: set[int] = set()
+        asked: list[tuple[World, PacketSet]] = []
         for world in worlds:
             mine = self.may(rules[at], world)
             if not mine.satisfiable():
                 continue
             met = True
             rest = mine = mine if above is None else mine & self.coming(chain, world)
-            taking: set[int] = set()
             for one in before:
                 if not rest.satisfiable():
                     break
                 self.spend()
                 taken = self.takes(rules[one], world)
                 if (rest & taken).satisfiable():
-                    by.append(one)
+                    by.add(one)
                     rest = rest & ~taken
-                    if not (mine & ~taken).satisfiable():
-                        taking.add(one)
             if rest.satisfiable():
                 return None
-            if mine.satisfiable():
-                alone = taking if alone is None else alone & taking
+            asked.append((world, mine))
         if not met:
             return None
-        if alone:
-            return Idleness.SHADOWED, (min(alone),)
-        return (Idleness.SHADOWED, tuple(sorted(set(by)))) if by else (Idleness.UNREACHED, ())
+        for one in sorted(by):
+            if not any((mine & ~self.takes(rules[one], world)).satisfiable() for world, mine in asked):
+                return Idleness.SHADOWED, (one,)
+        return (Idleness.SHADOWED, tuple(sorted(by))) if by else (Idleness.UNREACHED, ())
 
     def _widely(self, text: str) -> PacketSet:
         """At least every packet that meets a rule, by whatever links."""
