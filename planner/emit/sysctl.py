@@ -18,6 +18,8 @@ BOUNDED = (
 )
 """The first may never be above the second."""
 COPIED_TO_LINKS = ("forwarding", "disable_ipv6", "addr_gen_mode", "ignore_routes_with_linkdown")
+DERIVED = frozenset({"mtu"})
+"""Values of a link that follow from the link itself."""
 VOLATILE = frozenset({"net.netfilter.nf_conntrack_count"})
 
 
@@ -34,6 +36,32 @@ def restore_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], .
     wanted = differs | disturbed
     ordered = sorted(wanted, key=lambda key: (_rank(key), key))
     return tuple((key, want.sysctls[key]) for key in _bounded_in_order(ordered, have, want))
+
+
+def returned_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], ...]:
+    """Writes for what comes back with a link, or with IPv6 on it, once `have` has these again as in `want`.
+
+    The kernel fills them from `default` (net/ipv4/devinet.c, inetdev_init; net/ipv6/addrconf.c, ipv6_add_dev), which holds what
+    it has in `want` by then.
+    """
+    links = {link.name for link in want.links}
+    keys = sorted(want.sysctls.keys() - have.sysctls.keys())
+    every = list(want.sysctls)
+    found = [
+        key
+        for key in keys
+        if (parts := link_key(key)) is not None
+        and parts.link in links
+        and parts.knob not in DERIVED
+        and not _as_default(want, key, parts)
+        and _writable(key, every)
+    ]
+    return tuple((key, want.sysctls[key]) for key in sorted(found, key=lambda key: (_rank(key), key)))
+
+
+def _as_default(want: NodeState, key: str, parts: LinkKey) -> bool:
+    default = want.sysctls.get(str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob)))
+    return default is not None and same_value(default, want.sysctls[key])
 
 
 def _writable(key: str, common: list[str]) -> bool:

@@ -4,7 +4,7 @@ from planner.emit import ipset as ipset_text
 from planner.emit.ip import restore_commands
 from planner.emit.iptables_restore import restore_input
 from planner.emit.script import quote
-from planner.emit.sysctl import restore_writes
+from planner.emit.sysctl import restore_writes, returned_writes
 from planner.models.node import ConfigFile, NodeState
 from planner.models.plan import Action
 from planner.models.route import LOCAL
@@ -18,13 +18,10 @@ def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
     Sysctls come first, because disable_ipv6 and forwarding decide about addresses and routes; values that only exist
     once links are back come after those. Sets come before the rules that name them, and go after.
     """
-    writes = [
-        (key, value)
-        for key, value in restore_writes(after, before)
-        if key.rpartition(".")[2] not in UNREADABLE
-    ]
-    early = [write for write in writes if write[0] in after.sysctls]
-    late = [write for write in writes if write[0] not in after.sysctls]
+    early, late = (
+        [(key, value) for key, value in writes if key.rpartition(".")[2] not in UNREADABLE]
+        for writes in (restore_writes(after, before), returned_writes(after, before))
+    )
     names = sorted({ipset.name for state in (before, after) for ipset in state.ipsets})
     sets = [(ipset_of(after, name), ipset_of(before, name)) for name in names]
     back = "".join(ipset_text.restore_input(have, want) for have, want in sets if want is not None)

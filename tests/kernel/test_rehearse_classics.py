@@ -42,6 +42,30 @@ CLASSICS = {
 }
 
 
+RETURNING = {
+    "a link made again does not take over what is the default by now": """
+sysctl -w net.ipv4.conf.default.rp_filter=1
+ip link del vx1
+""",
+    "IPv6 that comes back with the MTU does not take over the default": """
+sysctl -w net.ipv6.conf.eth0.disable_ipv6=7
+ip link set eth0 mtu 1200
+""",
+}
+"""Found by random rehearsals (seeds 10037 and 10177)."""
+
+
+@pytest.mark.parametrize("name", RETURNING)
+def test_values_that_come_back_with_a_link_are_its_own(name: str) -> None:
+    """The kernel fills them from `default`; the way back writes those that were others."""
+    outlook, plan = planned(RETURNING[name].lstrip())
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert not found.failed, (found.reason, found.turns)
+    assert [True, True] == [turn.undone for turn in found.turns]
+
+
 @pytest.mark.parametrize("name", CLASSICS)
 def test_the_own_way_back_is_exact(name: str) -> None:
     """Predicted as it happens, and taken back without residue."""
