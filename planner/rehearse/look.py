@@ -59,6 +59,8 @@ PATTERNS, MASKED = (
     )
     for kinds in ((False, True), (True,))
 )
+MASKING = re.compile(r"key|pass|psk|secret|token", re.IGNORECASE)
+"""A text without any of these has nothing that the collector masks."""
 SECRET = re.compile(
     r"^.*/(?:stable_secret|tcp_fastopen_key|netdev_rss_key|fib_multipath_hash_seed):.*\n?", re.MULTILINE
 )
@@ -144,7 +146,8 @@ class Looks:
         if not any(fnmatchcase(path, pattern) for pattern in MASKED):
             return False
         first = self._first.get(f"file{path}")
-        return first is None or first.text != found.get("text")
+        text = found.get("text", "")
+        return (first is None or first.text != text) and bool(MASKING.search(text))
 
 
 def _commands(names: Sequence[str]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]]:

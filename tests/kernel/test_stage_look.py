@@ -35,6 +35,7 @@ CHANGES = {
     "time of an ipset": "ipset create slow hash:ip timeout 600",
     "file": "mkdir -p /etc/sysctl.d\necho net.ipv4.ip_forward=0 >/etc/sysctl.d/90.conf",
     "file with a key in it": 'mkdir -p /etc/cni/net.d\necho \'{"key": "x"}\' >/etc/cni/net.d/10.conf',
+    "file that might have a key in it": 'mkdir -p /etc/cni/net.d\necho \'{"type": "flannel"}\' >/etc/cni/net.d/10.conf',
     "file that is not collected": "echo 1 >/etc/motd",
 }
 
