@@ -4,7 +4,7 @@ Asked in the place itself: packets as they look there, by whatever links, so tha
 not known of a rule counts for no rule before it and against none behind it: a rule that is told as idle is idle.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -58,7 +58,9 @@ SITES = 50
 WORLDS = 64
 """Pairs of links that rules ask for."""
 SMALL = 64
-"""Rules of a called chain, above which it is not asked what it takes."""
+"""Rules of a called chain, above which it is not asked what it takes; and rules before one, above which calls do not count."""
+MANY = 256
+"""Rules before an old one that are looked at besides those that came."""
 TAKING = (Accept, Drop, Reject, Dnat, Snat, Masquerade, Redirect, Netmap)
 OTHER = "\0"
 """A link that no rule asks for."""
@@ -222,14 +224,18 @@ class Held:
             ]
         )
 
-    def idle(self, chain: str, at: int) -> tuple[Idleness, tuple[int, ...]] | None:
-        """Why no packet meets a rule, and the positions that take its packets. None: some may, or it is not known."""
+    def idle(
+        self, chain: str, at: int, among: Collection[int] | None = None
+    ) -> tuple[Idleness, tuple[int, ...]] | None:
+        """Why no packet meets a rule, and the positions that take its packets. None: some may, or it is not known.
+
+        `among`: only these positions are looked at.
+        """
         rules = self.table.chains[chain]
         family = self.space.family
         hooks = sorted(name.lower() for name in self.jumps.bases(chain) if name in self.table.chains)
         above = self.above(chain)
-        wide = self._widely(rules[at])
-        before = [one for one in chain_of(rules).candidates(self.space, {Form(stage=""): wide}) if one < at]
+        before = self.before(chain, at) if among is None else [one for one in sorted(among) if one < at]
         texts = [rules[one] for one in (*before, at)]
         texts += [self.table.chains[caller][number] for caller, number in above or ()]
         texts += [text for one in before for text in self._called(rules[one])]
@@ -263,6 +269,15 @@ class Held:
             if not any((mine & ~self.takes(rules[one], world)).satisfiable() for world, mine in asked):
                 return Idleness.SHADOWED, (one,)
         return (Idleness.SHADOWED, tuple(sorted(by))) if by else (Idleness.UNREACHED, ())
+
+    def before(self, chain: str, at: int) -> list[int]:
+        """Rules before one that may take packets from it; of many only those that do so by themselves, not by what they call."""
+        rules = self.table.chains[chain]
+        wide = self._widely(rules[at])
+        found = [one for one in chain_of(rules).candidates(self.space, {Form(stage=""): wide}) if one < at]
+        if len(found) <= SMALL:
+            return found
+        return [one for one in found if rules[one].rpartition(" ")[2] not in self.table.chains]
 
     def _widely(self, text: str) -> PacketSet:
         """At least every packet that meets a rule, by whatever links."""
@@ -368,8 +383,12 @@ class Idle:
             if not new.jumps.bases(chain):
                 yield from self._uncalled(old, new, backend, chain)
             else:
-                for at in self._behind(new, chain, come):
-                    yield from self._newly(old, new, backend, chain, at)
+                behind = self._behind(new, chain, come)
+                for at in behind:
+                    yield from self._newly(old, new, backend, chain, at, come)
+                for at in behind:
+                    if at in come or len(new.before(chain, at)) <= MANY:
+                        yield from self._newly(old, new, backend, chain, at)
         if old is None:
             return
         for at in sorted(gone):
@@ -390,11 +409,22 @@ class Idle:
         first = min(come)
         return [at for at in chain_of(rules).candidates(self.space, {Form(stage=""): taken}) if at >= first]
 
-    def _newly(self, old: Held | None, new: Held, backend: str, chain: str, at: int) -> Iterator[DeadRule]:
-        """The rule, if it is idle and was not."""
+    def _newly(
+        self,
+        old: Held | None,
+        new: Held,
+        backend: str,
+        chain: str,
+        at: int,
+        come: Collection[int] | None = None,
+    ) -> Iterator[DeadRule]:
+        """The rule, if it is idle, because of the rules that came where these are told, and was not."""
         rules = new.table.chains[chain]
-        idle = new.idle(chain, at) if self._first(backend, new, chain, at) else None
-        if idle is None:
+        new.spend()
+        if (backend, new.table.name, chain, at) in self._told:
+            return
+        idle = new.idle(chain, at, come)
+        if idle is None or not self._first(backend, new, chain, at):
             return
         former = old.table.chains.get(chain, ()) if old is not None else ()
         same = [number for number, text in enumerate(former) if text == rules[at]]
@@ -418,7 +448,6 @@ class Idle:
         if key in self._told:
             return False
         self._told.add(key)
-        held.spend()
         return True
 
     def _uncalled(self, old: Held | None, new: Held, backend: str, chain: str) -> Iterator[DeadRule]:
