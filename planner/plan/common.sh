@@ -14,6 +14,7 @@ interrupted=
 nc_ticked=
 nc_notes=
 nc_ahead=
+nc_printed=
 nc_line_end='
 '
 
@@ -97,7 +98,11 @@ value_of() {
     set -- "$nc_program" "$@"
   elif [ "$1 ${2-}" = 'sh -c' ]; then
     # The same in the subshell that is there already.
-    set -- eval "$3"
+    if [ -n "$nc_printed" ] && [ "${3#"$nc_printed | "}" != "$3" ]; then
+      set -- eval "{ ${3#"$nc_printed | "}; } <\"\$state/printed\""
+    else
+      set -- eval "$3"
+    fi
   fi
   # shellcheck disable=SC2046 # splitting is the point
   set -- $("$@" </dev/null 2>/dev/null)
@@ -128,6 +133,13 @@ ahead() {
   case $1 in nothing_seen | only_seen) return 0 ;; esac
   shift
   nc_ahead=$nc_line_end$(grep -s '' "$@" /dev/null 2>/dev/null)$nc_line_end
+}
+
+# What a program prints, for all things that read a part of it: printed_ahead VISITOR COMMAND.
+printed_ahead() {
+  case $1 in nothing_seen | only_seen) return 0 ;; esac
+  nc_printed=
+  if [ -d "$state" ] && (eval "$2" >"$state/printed" </dev/null) 2>/dev/null; then nc_printed=$2; fi
 }
 
 # The value of the sysctl that `cat PATH` would print, when it was read ahead and has one line.
@@ -257,7 +269,8 @@ run() {
   set -- "$nc_program" "$@"
   "$@" >"$state/output" 2>&1
   nc_code=$?
-  [ ! -s "$state/output" ] || cat "$state/output" >>"$state/log" 2>/dev/null
+  # A few lines, mostly: no program is needed for them.
+  { while IFS= read -r nc_said; do printf '%s\n' "$nc_said"; done <"$state/output" >>"$state/log"; } 2>/dev/null
   [ "$nc_code" -eq 0 ] && return 0
   say "exit $nc_code: $*"
   tail -n 20 "$state/output" | tr -c '[:print:]\n' '?' | sed 's/^/  /' >&2

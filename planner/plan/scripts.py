@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from itertools import groupby
 
 from planner.emit.script import comment, function, plain, quote, with_stdin, words
 from planner.models.plan import Action, Check, Plan, Step, UndoKind
@@ -13,7 +14,9 @@ FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
 """Programs that every node has, or that the scripts do themselves."""
 
 AT_ONCE = 2000
-"""Things of a step whose sysctls one program reads: an argument list has an end (execve(2))."""
+"""Things that one program reads: an argument list has an end (execve(2))."""
+PRINTER = re.compile(r"(ip6?tables(?:-nft|-legacy)?-save(?: -t [a-z]+)?) \| ")
+"""How a check of chains begins (see `checks_rules`)."""
 
 
 def plan_id(plan: Plan) -> str:
@@ -140,26 +143,40 @@ def _things(step: Step) -> list[str]:
     before = {_reader(check): check for check in (*step.restored, *step.precondition)}
     after = {_reader(check): check for check in step.expected}
     lines: list[str] = []
-    sysctls: list[str] = []
+    readers: list[tuple[str, ...]] = []
     for argv in dict.fromkeys((*map(_reader, step.precondition), *map(_reader, step.expected), *before)):
         first, last = before.get(argv), after.get(argv)
         known = first or last
         about = [check.about if check else (known.about if known else "") for check in (first, last)]
         values = [_value(check) for check in (first, last)]
         lines.append(f'  "$1" {words([plain(text) for text in about])} {words(values)} {words(argv)}\n')
-        sysctls.append(argv[1] if argv[0] == "cat" and argv[1].startswith("/proc/sys/") else "")
-    return list(_read_ahead(lines, sysctls))
+        readers.append(argv)
+    return list(_read_ahead(lines, readers))
 
 
-def _read_ahead(lines: Sequence[str], sysctls: Sequence[str]) -> Iterator[str]:
-    """Where there are many sysctls, one program reads them: three processes for each would take longer than the change."""
-    for at in range(0, len(lines), AT_ONCE):
-        paths = [path for path in sysctls[at : at + AT_ONCE] if path]
-        if len(paths) > 1:
-            yield f'  ahead "$1" {words(paths)}\n'
-        yield from lines[at : at + AT_ONCE]
-        if len(paths) > 1:
-            yield "  nc_ahead=\n"
+def _read_ahead(lines: Sequence[str], readers: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Things that one program can read for all of them: many sysctls, chains of one table.
+
+    Three processes for each of many sysctls, or a whole table printed for each of its chains, would take longer than the change.
+    """
+    pairs = zip(lines, readers, strict=True)
+    for (kind, source), group in groupby(pairs, key=lambda pair: _source(pair[1])):
+        things = list(group)
+        for at in range(0, len(things), AT_ONCE):
+            part = things[at : at + AT_ONCE]
+            alone = len(part) == 1 or not kind
+            what = words([argv[1] for _, argv in part]) if kind == "ahead" else quote(source)
+            yield from (() if alone else (f'  {kind} "$1" {what}\n',))
+            yield from (line for line, _ in part)
+            yield from (() if alone else (f"  nc_{kind.removesuffix('_ahead')}=\n",))
+
+
+def _source(argv: tuple[str, ...]) -> tuple[str, str]:
+    """The function of common.sh that reads it together with others, and the command that prints it with others."""
+    if argv[0] == "cat" and argv[1].startswith("/proc/sys/"):
+        return "ahead", ""
+    printer = PRINTER.match(argv[2]) if argv[:2] == ("sh", "-c") else None
+    return ("printed_ahead", printer[1]) if printer else ("", "")
 
 
 def _reader(check: Check) -> tuple[str, ...]:
