@@ -48,8 +48,9 @@ def alter(walk: Walk, effect: Effect) -> str:
                 walk.change(mark=packet.mark.merged(own, tracking.mark, theirs))
             return f"mark becomes {walk.packet.mark}"
         case Notrack():
-            # Conntrack leaves alone what was decided before its hook (nf_conntrack_core.c, nf_conntrack_in).
-            if not tracking.looked:
+            # Conntrack leaves alone what was decided before its hook (nf_conntrack_core.c, nf_conntrack_in); what has an
+            # entry keeps it (xt_CT.c, notrack_tg(); nft_ct.c, nft_notrack_eval()).
+            if not tracking.entry:
                 walk.packet = with_tracking(packet, state="UNTRACKED", looked=True)
             return "is not tracked"
         case SetBits(field=Field.TOS, value=value, mask=mask):

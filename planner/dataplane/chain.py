@@ -8,6 +8,7 @@ from planner.dataplane import gaps, nat
 from planner.dataplane.alter import alter
 from planner.dataplane.hooks import Station
 from planner.dataplane.match import all_hold
+from planner.dataplane.nft_rules import NativeRule, meaning
 from planner.dataplane.rules import RuleTable
 from planner.dataplane.walk import End, Walk
 from planner.models.flow import Disposition, Hop
@@ -31,7 +32,6 @@ from planner.netfilter.effect import (
     Return,
     Snat,
 )
-from planner.netfilter.lower import lower_text
 
 DEEPEST = 64
 
@@ -57,16 +57,20 @@ class Place:
     text: str
     station: Station
     next_hop: str
+    number: int = 0
+    """Of several that one rule of nft is made of."""
 
     @property
     def line(self) -> str:
-        """As iptables-save prints it."""
+        """As iptables-save prints it; rules of nft with their table and chain."""
+        if isinstance(self.text, NativeRule):
+            return f"{self.table.name} {self.chain}: {self.text}"
         return f"-A {self.chain} {self.text}"
 
 
-def run_table(walk: Walk, table: RuleTable, station: Station, next_hop: str) -> End | None:
-    """The packet through one base chain; None when it goes on."""
-    base = station.hook.value
+def run_table(walk: Walk, table: RuleTable, station: Station, next_hop: str, base: str = "") -> End | None:
+    """The packet through one base chain (that of the hook's name, where none is given); None when it goes on."""
+    base = base or station.hook.value
     walk.met.clear()
     passed = _run_chain(walk, table, base, station, next_hop, 0)
     if isinstance(passed, End):
@@ -99,7 +103,15 @@ def _run_chain(
         return _doubt(walk, f"chain {name} of {table.name} is {DEEPEST} jumps deep", (table.name, name))
     for position, text in chain.candidates(walk.packet.destination, walk.packet.destination_port):
         rule = _ready(text, table.family)
-        place = Place(table, name, position, text, station, next_hop)
+        place = Place(
+            table,
+            name,
+            text.place if isinstance(text, NativeRule) else position,
+            text,
+            station,
+            next_hop,
+            position,
+        )
         if not _met(walk, rule, place):
             continue
         passed = _act(walk, rule.effect, place, depth)
@@ -121,7 +133,7 @@ class Ready:
 
 @lru_cache(maxsize=65536)
 def _ready(text: str, family: str) -> Ready:
-    lowered = lower_text(text, family)
+    lowered = meaning(text, family)
     chances = tuple(part for part in lowered.conditions if isinstance(part, Chance))
     certain = tuple(part for part in lowered.conditions if not isinstance(part, Chance))
     return Ready(certain, chances, lowered.effect, isinstance(lowered.effect, Continue | Log | Alter))
@@ -136,7 +148,14 @@ def _met(walk: Walk, rule: Ready, place: Place) -> bool:
         return True
     if rule.changes_nothing:
         return False
-    key = (place.table.backend, place.table.name, place.chain, str(place.position), walk.stage)
+    key = (
+        place.table.backend,
+        place.table.name,
+        place.chain,
+        str(place.position),
+        str(place.number),
+        walk.stage,
+    )
     walk.met[key] += 1
     nth = walk.met[key]
     if answer is None and not walk.choices.undecided((key, nth), place.line):

@@ -162,7 +162,8 @@ def value_of(packet: Packet, name: Field, view: View) -> int | None:
                 return ABSENT
             return int(packet.source_mac.replace(":", ""), 16) if packet.source_mac else None
         case Field.USER:
-            return packet.user if packet.local else ABSENT
+            # lo takes the socket away (drivers/net/loopback.c, loopback_xmit()).
+            return packet.user if packet.local and not packet.in_link else ABSENT
         case Field.GROUP | Field.CGROUP:
             return None if packet.local else ABSENT
         case Field.HAS_SOCKET:

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from planner.models.ruleset import NativeRuleset
+from planner.dataplane.nft_conditions import Reading
+from planner.dataplane.nft_rules import Writer
+from planner.models.ruleset import NativeRuleset, Table
 
 Expression = dict[str, Any]
 HARMLESS = frozenset({"counter", "log", "comment", "accept", "return", "continue", "limit", "quota", "last"})
 """Statements that leave a packet as it is and on its way. An accept ends only its own chain (nft(8), verdict)."""
+HOOKS = frozenset({"prerouting", "input", "forward", "output", "postrouting"})
 TRACKING = frozenset(
     {"ct", "ct helper", "ct timeout", "ct expectation", "snat", "dnat", "masquerade", "redirect", "flow"}
 )
@@ -26,9 +29,25 @@ class BaseChain:
     hook: str
     priority: int
     policy: str
+    kind: str = "filter"
+    """`filter`, `nat` or `route`."""
 
     def __str__(self) -> str:
         return f"nft chain {self.family} {self.table} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A chain on a hook of the network layer, as packets of one family meet it."""
+
+    base: BaseChain
+    table: Table
+
+
+@lru_cache(maxsize=16)
+def _attached(json_text: str, family: str) -> tuple[Attached, ...]:
+    """Equal rule sets are read once."""
+    return tuple(Native(NativeRuleset(json_text=json_text))._compiled(family))  # noqa: SLF001 - of this module
 
 
 class Native:
@@ -58,6 +77,7 @@ class Native:
                     BaseChain(
                         str(chain.get("family")), str(chain.get("table")), str(chain.get("name")),
                         str(chain["hook"]), _priority(chain.get("prio", 0)), str(chain.get("policy", "accept")),
+                        str(chain.get("type", "filter")),
                     )
                 )  # fmt: skip
         return tuple(sorted(found, key=lambda base: (base.priority, str(base))))
@@ -82,6 +102,47 @@ class Native:
         for base in self.bases:
             if base.hook == hook.lower() and base.family in {family, "inet"}:
                 yield base
+
+    def attached(self, family: str) -> "tuple[Attached, ...]":
+        """Base chains that a packet of the family meets at hooks of the network layer, with the rules of their tables."""
+        return _attached(self._ruleset.json_text, family) if self.bases else ()
+
+    def _compiled(self, family: str) -> "Iterator[Attached]":
+        tables: dict[tuple[str, str], Table] = {}
+        for base in self.bases:
+            if base.family not in {family, "inet"} or base.hook not in HOOKS:
+                continue
+            key = base.family, base.table
+            if key not in tables:
+                tables[key] = self._table(*key, family)
+            yield Attached(base, tables[key])
+
+    def _table(self, own: str, name: str, family: str) -> Table:
+        sets: dict[str, list[object] | None] = {}
+        maps: dict[str, list[object]] = {}
+        for item in self._items:
+            for kind in ("set", "map"):
+                body = item.get(kind)
+                if isinstance(body, dict) and (body.get("family"), body.get("table")) == (own, name):
+                    elements = [*body.get("elem", ())]
+                    if "dynamic" in body.get("flags", ()):
+                        sets[str(body["name"])] = None
+                    elif kind == "map":
+                        maps[str(body["name"])] = elements
+                    else:
+                        sets[str(body["name"])] = elements
+        hooks = {base.hook for base in self.bases if (base.family, base.table) == (own, name)}
+        writer = Writer(Reading(family, sets.get, sending=hooks <= {"output", "postrouting"}), maps)
+        for item in self._items:
+            chain = item.get("chain")
+            if isinstance(chain, dict) and (chain.get("family"), chain.get("table")) == (own, name):
+                writer.write(str(chain["name"]), self._rules.get((own, name, str(chain["name"])), []))
+        policies = {
+            base.name: base.policy.upper() for base in self.bases if (base.family, base.table) == (own, name)
+        }
+        chains = {chain: tuple(rules) for chain, rules in writer.chains.items()}
+        # Not validated: the rules carry their meaning.
+        return Table.model_construct(name=f"{own} {name}", policies=policies, chains=chains)
 
     def aside(self, families: frozenset[str], hooks: frozenset[str]) -> Iterator[BaseChain]:
         """Base chains of the link layer (netdev, bridge)."""

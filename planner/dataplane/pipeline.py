@@ -132,13 +132,15 @@ def _send(walk: Walk, flow: Flow) -> End:
         end = run_station(walk, station, flow)
         if end is not None:
             return end
+        if station.reroute is Reroute.HEADER:
+            before = walk.moved or walk.packet
         if _changed(before, walk.packet, station.reroute):
             again = route_out(walk, again=True)
             if isinstance(again, End):
                 return again
             # Rules of this hook go on seeing the first link: it is noted once, at the beginning (nf_hook_slow; measured).
             found, leg = again
-    end = native_rest(walk, Hook.OUTPUT)
+    end = native_rest(walk)
     if end is not None:
         return end
     walk.change(out_link=leg.link)

@@ -1,8 +1,9 @@
-"""The base chains of one hook in the order of their priorities, with conntrack among them and both backends at once."""
+"""The base chains of one hook in the order of their priorities, with conntrack among them: both backends of iptables, and nft."""
 
 from planner.dataplane import conntrack, gaps, nat
 from planner.dataplane.chain import run_table
 from planner.dataplane.hooks import CONNTRACK, STATIONS, TRANSLATES_SOURCE, Hook, Station
+from planner.dataplane.order import NATIVE, Group, Player
 from planner.dataplane.packet import Packet
 from planner.dataplane.rules import RuleTable
 from planner.dataplane.view import BACKENDS
@@ -16,21 +17,30 @@ def run_hook(walk: Walk, hook: Hook, flow: Flow, next_hop: str = "") -> End | No
         end = run_station(walk, station, flow, next_hop)
         if end is not None:
             return end
-    return native_rest(walk, hook)
+    return native_rest(walk)
 
 
 def run_station(walk: Walk, station: Station, flow: Flow, next_hop: str = "") -> End | None:
-    """The packet through one base chain of every backend, or conntrack."""
+    """The packet through the base chains of one turn, or conntrack. `walk.moved` then tells what a second routing looks at."""
     walk.stage = str(station)
+    walk.moved = None
     if station.table == CONNTRACK:
         conntrack.look(walk, flow.state)
         return None
     end = _unknown_rules(walk, station)
     if end is not None:
         return end
-    if station.table == "nat":
-        return _nat(walk, station, next_hop)
-    return _filter(walk, station, next_hop, _present(walk, station))
+    binding = station.table == "nat"
+    for group in walk.view.groups(walk.packet.family, station.hook, station.table):
+        if binding and group[0].after:
+            _nothing_bound(walk, station)
+            binding = False
+        end = _group(walk, station, next_hop, group)
+        if end is not None:
+            return end
+    if binding:
+        _nothing_bound(walk, station)
+    return None
 
 
 def _unknown_rules(walk: Walk, station: Station) -> End | None:
@@ -44,64 +54,95 @@ def _unknown_rules(walk: Walk, station: Station) -> End | None:
     return None
 
 
-def _present(walk: Walk, station: Station) -> list[RuleTable]:
-    """Tables whose base chain does something."""
-    found = (walk.view.table(walk.packet.family, backend, station.table) for backend in BACKENDS)
-    return [table for table in found if table is not None and not _idle(walk, table, station)]
-
-
-def _idle(walk: Walk, table: RuleTable, station: Station) -> bool:
-    hole = gaps.rules(table.backend, table.family, table.name, station.hook)
-    return table.is_idle(station.hook) and not walk.view.missing(hole)
-
-
-def _filter(walk: Walk, station: Station, next_hop: str, tables: list[RuleTable]) -> End | None:
-    if len(tables) > 1 and _order_matters(walk, station, next_hop, tables):
+def _group(walk: Walk, station: Station, next_hop: str, group: Group) -> End | None:
+    """Chains of one priority; where their order matters, which of them runs first is an open question."""
+    left = list(group)
+    if len(left) > 1 and _order_matters(walk, station, next_hop, left):
         # Within one priority the backend loaded later runs first, which no snapshot shows (measured).
-        reason = f"both backends have rules in {station}, and which of them was loaded first is not known"
-        if not walk.choices.undecided(("order", station.table), reason):
-            tables.reverse()
-    for table in tables:
-        end = run_table(walk, table, station, next_hop)
+        reason = f"{' and '.join(map(str, left))} have one priority, and which of them was loaded first is not known"
+        ordered: list[Player] = []
+        while left:
+            at = next(
+                (
+                    at
+                    for at in range(len(left) - 1)
+                    if walk.choices.undecided(("order", str(station), len(left), at), reason)
+                ),
+                len(left) - 1,
+            )
+            ordered.append(left.pop(at))
+        left = ordered
+    for player in left:
+        end = _player(walk, station, next_hop, player)
         if end is not None:
             return end
     return None
 
 
-def _order_matters(walk: Walk, station: Station, next_hop: str, tables: list[RuleTable]) -> bool:
+def _player(walk: Walk, station: Station, next_hop: str, player: Player) -> End | None:
+    """The packet through one base chain."""
+    if player.translates and not _asked(walk, station):
+        return None
+    if player.unplaced:
+        return _unplaced(walk, station, player)
+    family = walk.packet.family
+    if player.backend == NATIVE:
+        table: RuleTable | None = walk.view.native_table(family, player.table)
+    else:
+        table = walk.view.table(family, player.backend, station.table)
+    if table is None:
+        return None
+    before = walk.packet
+    end = run_table(walk, table, station, next_hop, player.chain)
+    if player.reroutes and walk.packet != before:
+        walk.moved = before
+    return end
+
+
+def _unplaced(walk: Walk, station: Station, player: Player) -> End | None:
+    """A chain whose turn is not known counts where it may do something."""
+    for base in walk.view.native.on(walk.packet.family, station.hook.value):
+        name = f"{base.family} {base.table}", base.name
+        if name == (player.table.name, player.chain) and not walk.view.native.is_idle(
+            base, _fields(walk.packet)
+        ):
+            return walk.doubt(
+                f"{base} has the priority of conntrack's own hooks, or sends packets by other routes"
+            )
+    return None
+
+
+def _order_matters(walk: Walk, station: Station, next_hop: str, players: list[Player]) -> bool:
     """Whether more than one of them does something to this packet as it is now."""
     before, told = walk.packet, len(walk.hops)
     acts = 0
-    for table in tables:
-        end = run_table(walk, table, station, next_hop)
+    for player in players:
+        end = _player(walk, station, next_hop, player)
         acts += end is not None or walk.packet != before
         walk.packet = before
         del walk.hops[told:]
     return acts > 1
 
 
-def _nat(walk: Walk, station: Station, next_hop: str) -> End | None:
-    """Rules for the first packet of a flow only; every other gets what the flow has (nf_nat_core.c, nf_nat_inet_fn)."""
+def _asked(walk: Walk, station: Station) -> bool:
+    """Rules are for the first packet of a flow only; every other gets what the flow has (nf_nat_core.c, nf_nat_inet_fn)."""
     tracking = walk.packet.tracking
-    if not tracking.entry:
-        return None
-    known = tracking.state == "ESTABLISHED" or tracking.binding is not None or walk.packet.is_error
-    if known:
+    return tracking.entry and not _known(walk.packet) and not _is_bound(walk.packet, station.hook)
+
+
+def _known(packet: Packet) -> bool:
+    tracking = packet.tracking
+    return tracking.state == "ESTABLISHED" or tracking.binding is not None or packet.is_error
+
+
+def _nothing_bound(walk: Walk, station: Station) -> None:
+    """A flow that no rule translated is bound to what it has; a known one gets what it got before."""
+    if not walk.packet.tracking.entry:
+        return
+    if _known(walk.packet):
         nat.follow(walk, station.hook)
-        return None
-    if _is_bound(walk.packet, station.hook):
-        return None
-    tables = _present(walk, station)
-    if len(tables) > 1 and _order_matters(walk, station, next_hop, tables):
-        reason = f"both backends have rules in {station}, and which of them was loaded first is not known"
-        if not walk.choices.undecided(("order", station.table), reason):
-            tables.reverse()
-    for table in tables:
-        end = run_table(walk, table, station, next_hop)
-        if end is not None or _is_bound(walk.packet, station.hook):
-            return end
-    nat.bind_nothing(walk, station.hook)
-    return None
+    elif not _is_bound(walk.packet, station.hook):
+        nat.bind_nothing(walk, station.hook)
 
 
 def _is_bound(packet: Packet, hook: Hook) -> bool:
@@ -109,20 +150,12 @@ def _is_bound(packet: Packet, hook: Hook) -> bool:
     return tracking.bound_source if hook in TRANSLATES_SOURCE else tracking.bound_destination
 
 
-def native_rest(walk: Walk, hook: Hook) -> End | None:
-    """Chains of nft on the same hook: not modelled, so unknown unless they surely let the packet pass untouched."""
-    view, packet = walk.view, walk.packet
-    reason = view.missing(gaps.NATIVE)
-    if not reason and view.native.unread:
+def native_rest(walk: Walk) -> End | None:
+    """A rule set of nft that could not be read may do anything."""
+    reason = walk.view.missing(gaps.NATIVE)
+    if not reason and walk.view.native.unread:
         reason = "the rule set of nft is there only as text"
-    if reason:
-        return walk.doubt(reason)
-    for base in view.native.on(packet.family, hook.value):
-        if not view.native.is_idle(base, _fields(packet)):
-            end = walk.doubt(f"{base} on {hook.lower()} has rules, which are not modelled")
-            if end is not None:
-                return end
-    return None
+    return walk.doubt(reason) if reason else None
 
 
 def _fields(packet: Packet) -> dict[str, object]:

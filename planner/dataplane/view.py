@@ -3,13 +3,16 @@
 from functools import cached_property, lru_cache
 
 from planner.dataplane.fib import Fib
-from planner.dataplane.gaps import Known
+from planner.dataplane.gaps import Known, rules
+from planner.dataplane.hooks import Hook
 from planner.dataplane.ipset import Compiled, compile_set
 from planner.dataplane.native import Native
+from planner.dataplane.order import NATIVE, Group, Player, groups
 from planner.dataplane.rules import RuleTable, uses_conntrack
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.route import NextHopObject
+from planner.models.ruleset import Table
 from planner.sysctls.names import ALL, conf
 from planner.sysctls.numbers import number
 
@@ -24,6 +27,7 @@ class View:
         self._fibs: dict[str, Fib] = {}
         self._tables: dict[tuple[str, str, str], RuleTable | None] = {}
         self._tracked: dict[str, bool] = {}
+        self._groups: dict[tuple[str, Hook, str], tuple[Group, ...]] = {}
 
     @cached_property
     def links(self) -> dict[str, Link]:
@@ -59,6 +63,31 @@ class View:
             found = ruleset.tables.get(name) if ruleset else None
             self._tables[key] = RuleTable(family, backend, found) if found else None
         return self._tables[key]
+
+    def groups(self, family: str, hook: Hook, name: str) -> tuple[Group, ...]:
+        """The chains that are asked when a table's turn comes at a hook."""
+        key = family, hook, name
+        if key not in self._groups:
+            held = [
+                (backend, ruleset.tables[name])
+                for backend in BACKENDS
+                if (ruleset := self.state.ruleset(family, backend)) is not None and name in ruleset.tables
+            ]
+
+            def idle(player: Player) -> bool:
+                hole = rules(player.backend, family, name, player.chain)
+                return player.idle and not self.missing(hole)
+
+            self._groups[key] = groups(hook, name, held, self.native.attached(family), idle)
+        return self._groups[key]
+
+    def native_table(self, family: str, table: Table) -> RuleTable:
+        """A table of nft, ready for a walk."""
+        key = family, NATIVE, table.name
+        found = self._tables.get(key)
+        if found is None:
+            found = self._tables[key] = RuleTable(family, NATIVE, table)
+        return found
 
     def tracked(self, family: str) -> bool:
         """Whether conntrack is in use for the family: without anybody who asks for it, nat is inert."""

@@ -31,6 +31,8 @@ class Walk:
     packet: Packet
     hops: list[Hop] = field(default_factory=list)
     stage: str = ""
+    moved: Packet | None = None
+    """As it came to a chain whose changes count for a second routing, where one made any in this turn."""
     met: Counter[tuple[str, ...]] = field(default_factory=Counter)
     """How often a rule was met at this station."""
 

@@ -420,6 +420,14 @@ def make_state(seed: int) -> NodeState:
     )  # fmt: skip
 
 
+def with_both(seed: int, state: NodeState) -> NodeState:
+    """The other back end of iptables holds some rules, too."""
+    rng = random.Random(f"both {seed}")
+    tables = {name: make_table(rng, name) for name in rng.sample(sorted(BASES), rng.choice((1, 1, 2)))}
+    legacy = Ruleset(family="ip", backend="legacy", tables=tables)
+    return state.model_copy(update={"rulesets": (*state.rulesets, legacy)})
+
+
 def change(seed: int, state: NodeState) -> NodeState:
     """One small change."""
     rng = random.Random(seed)
@@ -432,7 +440,7 @@ def change(seed: int, state: NodeState) -> NodeState:
 def _edited(state: NodeState, name: str, table: Table) -> NodeState:
     held = state.rulesets[0]
     changed = held.model_copy(update={"tables": {**held.tables, name: table}})
-    return state.model_copy(update={"rulesets": (changed,)})
+    return state.model_copy(update={"rulesets": (changed, *state.rulesets[1:])})
 
 
 def _rule(rng: random.Random, state: NodeState) -> NodeState:

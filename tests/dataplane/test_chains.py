@@ -74,7 +74,7 @@ def test_two_backends_that_both_translate_leave_it_open() -> None:
     found = one(node(rulesets=(nft, legacy)), out())
 
     assert Disposition.UNKNOWN is found.disposition
-    assert "both backends" in found.reason
+    assert "one priority" in found.reason
     assert {"192.0.2.1", "192.0.2.2"} == {other.after.source for other in found.alternatives if other.after}
 
 

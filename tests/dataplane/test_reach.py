@@ -51,7 +51,7 @@ def traced(outcome: tuple[object, ...]) -> Shown:
 def test_a_packet_is_in_the_group_that_its_trace_ends_in(seed: int, family: str) -> None:
     """Of a random node, every packet's traces end in the groups that hold it, and in no others."""
     state = states(seed + 3000, family)[0]
-    reached = Reached(state, family=family.removeprefix("bridged "))
+    reached = Reached(state, family=family.rpartition(" ")[2])
     ends = reached.ends(reached.space.all)
     entering = reached.space.union([entry for _, entry in reached.analysis.entries()])
     rng = random.Random(seed)
@@ -72,7 +72,7 @@ def test_a_packet_is_in_the_group_that_its_trace_ends_in(seed: int, family: str)
 def test_groups_are_apart_and_leave_nothing_out(seed: int, family: str) -> None:
     """A packet with its draws is in exactly one group."""
     state = states(seed + 4000, family)[1]
-    reached = Reached(state, family=family.removeprefix("bridged "))
+    reached = Reached(state, family=family.rpartition(" ")[2])
     ends = reached.ends(reached.space.all)
     entering = reached.space.union([entry for _, entry in reached.analysis.entries()])
 
@@ -85,7 +85,7 @@ def test_groups_are_apart_and_leave_nothing_out(seed: int, family: str) -> None:
 def test_the_witness_of_a_group_ends_as_the_group_says(seed: int, family: str) -> None:
     """Traced, the witness of an exact group can end so; where nothing is drawn it ends in no other way."""
     state = states(seed + 5000, family)[0]
-    for group in reach(state, family=family.removeprefix("bridged ")).groups:
+    for group in reach(state, family=family.rpartition(" ")[2]).groups:
         found = {each.disposition for each in trace(state, group.witness)}
         if group.exactness is Exactness.EXACT:
             assert group.ending.disposition in found

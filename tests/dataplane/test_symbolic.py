@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 from random_bridges import bridged_flow, bridged_states
-from random_states import change, change_services, make_flow, make_services, make_state
+from random_native import with_native, without_rule
+from random_states import change, change_services, make_flow, make_services, make_state, with_both
 from random_states6 import make_flow6, states6
 
 from planner.dataplane.hash import scaled_hash
@@ -173,6 +174,14 @@ def states(seed: int, family: str = "ip") -> tuple[NodeState, NodeState]:
         return bridged_states(seed, family.removeprefix("bridged "))
     if family == "ip6":
         return states6(seed)
+    if family == "nft ip":
+        before = with_native(seed, make_services(seed) if seed % 2 else make_state(seed))
+        if seed % 3 == 0:
+            return before, without_rule(seed, before)
+        return before, change_services(seed, before) if seed % 2 else change(seed, before)
+    if family == "two ip":
+        before = with_both(seed, make_services(seed) if seed % 2 else make_state(seed))
+        return before, change_services(seed, before) if seed % 2 else change(seed, before)
     if seed % 2:
         before = make_services(seed)
         return before, change_services(seed, before)
@@ -182,7 +191,7 @@ def states(seed: int, family: str = "ip") -> tuple[NodeState, NodeState]:
 
 MAKERS = {
     "ip": make_flow, "ip6": make_flow6, "bridged ip": partial(bridged_flow, family="ip"),
-    "bridged ip6": partial(bridged_flow, family="ip6"),
+    "bridged ip6": partial(bridged_flow, family="ip6"), "nft ip": make_flow, "two ip": make_flow,
 }  # fmt: skip
 """Sorts of nodes, with packets for them."""
 
@@ -192,7 +201,7 @@ MAKERS = {
 def test_sets_and_traces_agree(seed: int, family: str) -> None:
     """Every packet of a random node ends, in the sets, exactly as its trace says: before and after a change."""
     before, after = states(seed, family)
-    analysis = Analysis(before, after, family=family.removeprefix("bridged "))
+    analysis = Analysis(before, after, family=family.rpartition(" ")[2])
     rng = random.Random(seed)
     flows = [MAKERS[family](rng) for _ in range(40)]
     for order, entry in analysis.entries():
@@ -208,7 +217,7 @@ def test_sets_and_traces_agree(seed: int, family: str) -> None:
 def test_the_region_holds_every_difference(seed: int, family: str) -> None:
     """Looking only at packets that the change can touch finds what looking at all of them finds."""
     before, after = states(seed + 1000, family)
-    analysis = Analysis(before, after, family=family.removeprefix("bridged "))
+    analysis = Analysis(before, after, family=family.rpartition(" ")[2])
     region = analysis.region()
     for order, entry in analysis.entries():
         every = apart(analysis, order, analysis.ends(order, entry))

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from ipaddress import IPv6Address
 from typing import assert_never
 
+from planner.dataplane.nft_rules import NativeRule, meaning
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import BudgetExceededError, PacketSet, Space
 from planner.dataplane.symbolic.dispatch import Block, Dispatch, Family, as_entered
@@ -190,7 +191,7 @@ class Walk:
 
     def base(self, arrivals: Arrivals) -> None:
         """From the first rule to the policy."""
-        chain = self.place.hook.upper()
+        chain = self.place.chain or self.place.hook.upper()
         if chain not in self.table.chains:
             join(self.accepted, arrivals.items())
             return
@@ -230,7 +231,7 @@ class Walk:
 
     def _each(self, chain: Chain, positions: Sequence[int], arrivals: Arrivals, here: "Here") -> Arrivals:
         """Packets past some rules of a chain."""
-        if len(positions) < LEAST:
+        if len(positions) < LEAST or self.place.chain:
             return self._one_by_one(chain, positions, arrivals, here)
         for (start, end), deciding in stretches(chain.rules, positions, self.space.family):
             past = self._stretch if deciding else self._one_by_one
@@ -273,7 +274,7 @@ class Walk:
             verdict = self._verdict(rule.effect, text, here.name)
             if verdict is not None:
                 path = (*here.path, (here.name, text, chain.occurrence(at)))
-                place = Place(self.place.hook, self.place.table, path)
+                place = Place(self.place.hook, self.place.table, path, self.place.early)
                 found.append((self.matcher.hit(self.space.all, form, rule.conditions, place), verdict))
         return found
 
@@ -300,9 +301,9 @@ class Walk:
             if not arrivals:
                 break
             text = chain.rules[at]
-            rule = lower_text(text, self.space.family)
+            rule = meaning(text, self.space.family)
             path = (*here.path, (here.name, text, chain.occurrence(at)))
-            place = Place(self.place.hook, self.place.table, path)
+            place = Place(self.place.hook, self.place.table, path, self.place.early)
             hits, arrivals = self._met(rule.conditions, arrivals, place)
             if hits:
                 self._act(rule.effect, hits, place, here.returned, arrivals, here.depth)
@@ -355,7 +356,7 @@ class Walk:
             if not arrivals:
                 break
             path = (*here.path, (here.name, rule.text, number))
-            place = Place(self.place.hook, self.place.table, path)
+            place = Place(self.place.hook, self.place.table, path, self.place.early)
             hits, missed = self._met(rule.conditions, arrivals, place)
             for asked, at in rule.asked:
                 hits = {form: family.meeting(where, asked, at + offset) for form, where in hits.items()}
@@ -434,12 +435,15 @@ class Walk:
                             join(self.accepted, ((step, part),))
             case _:
                 for form, where in hits.items():
-                    for part, changed in self.effects.change(effect, where, form):
+                    for part, changed in self.effects.change(effect, where, form, place):
                         join(onward, ((changed, part),))
 
     def _end(self, end: End, where: PacketSet, place: Place | None = None) -> None:
         if self.by_rule and place is not None:
-            end = replace(end, rule=f"-t {place.table} -A {place.path[-1][0]} {end.reason}")
+            chain, text, _ = place.path[-1]
+            native = isinstance(text, NativeRule)
+            rule = f"{place.table} {chain}: {text}" if native else f"-t {place.table} -A {chain} {end.reason}"
+            end = replace(end, rule=rule)
         _join_end(self.ended, end, where)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from planner.dataplane.nft_rules import NativeRule
 from planner.dataplane.symbolic.calls import Calls
 from planner.dataplane.symbolic.edits import edited
 from planner.dataplane.symbolic.side import ROUTING_STAGES, TABLE_STAGES
@@ -98,6 +99,7 @@ def changes(before: View, after: View, calls: Calls) -> Changed:
         if any(one.type.startswith("list:") for one in (*old.ipsets, *new.ipsets)):
             found.stages |= TABLE_STAGES
             found.everything = True
+    _native(before, after, found)
     if before.tracked != after.tracked:
         found.stages |= {stage for stage in TABLE_STAGES if stage.endswith("nat")}
         found.everything = True
@@ -121,10 +123,47 @@ def changes(before: View, after: View, calls: Calls) -> Changed:
     return found
 
 
+def _native(before: View, after: View, found: Changed) -> None:
+    """Chains of nft: those of which anything in their table differs."""
+    if before.attached is after.attached:
+        return
+    old, new = (
+        {(one.base, one.table.name): (one.table.policies, one.table.chains) for one in view.attached}
+        for view in (before, after)
+    )
+    differing = {key for key in {**old, **new} if old.get(key) != new.get(key)}
+    if differing:
+        found.stages |= {
+            stage for base, _ in differing for stage in TABLE_STAGES if stage.startswith(f"{base.hook} ")
+        }
+        found.everything = True
+
+
+def _looks_at_routes(view: View) -> set[str]:
+    """Stages in which a rule of nft asks what a route is."""
+    return {
+        stage
+        for one in view.attached
+        if any(
+            "fib " in text
+            for rules in one.table.chains.values()
+            for text in rules
+            if isinstance(text, NativeRule)
+        )
+        for stage in TABLE_STAGES
+        if stage.startswith(f"{one.base.hook} ")
+    }
+
+
 def _lookers(views: tuple[View, View], calls: Calls, found: Changed) -> None:
     """Rules that look at routes are not what they were."""
     words = ("-m rpfilter", "-m addrtype") if views[0].six else ("-m rpfilter",)
     for view in views:
+        native = _looks_at_routes(view)
+        found.stages |= native
+        if native:
+            for prefix in found.prefixes:
+                found.prefixes[prefix] = BackMatters.EVERYBODY
         for _, table in _all_tables(view):
             for chain, rules in table.chains.items():
                 if any(word in text for text in rules for word in words):

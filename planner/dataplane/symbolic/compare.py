@@ -17,7 +17,7 @@ from planner.dataplane.symbolic.lockstep import Ends, run
 from planner.dataplane.symbolic.partition import Partition
 from planner.dataplane.symbolic.region import Region
 from planner.dataplane.symbolic.scope import SCOPE, beyond, bridge_ports, carriers
-from planner.dataplane.symbolic.side import ACROSS, INCOMING, INCOMING6, LOCAL, Side
+from planner.dataplane.symbolic.side import ACROSS, INCOMING, INCOMING6, LOCAL, LOCAL_TOO, Side
 from planner.dataplane.symbolic.view import View, net_of
 from planner.models.comparison import PASSES, Comparison, DeadRule, Loss, PacketClass
 from planner.models.node import NodeState
@@ -105,9 +105,10 @@ class Analysis:
         to_node, no_port = space.equals(Part.OUT_PORT, 0), space.equals(Part.IN_PORT, 0)
         own = space.equals(Part.IN_LINK, 0) & self.views[0].own & self.views[1].own & no_port & to_node
         order = INCOMING6 if self.family == "ip6" else INCOMING
+        local = LOCAL_TOO if self.views[0].attached or self.views[1].attached else LOCAL
         by_port, across = self._by_port()
         plain = arriving & ~self.views[0].came_by([*self.ports]) & no_port
-        return ((order, every & to_node & (plain | by_port)), (LOCAL, every & own), (ACROSS, every & across))
+        return ((order, every & to_node & (plain | by_port)), (local, every & own), (ACROSS, every & across))
 
     def _by_port(self) -> tuple[PacketSet, PacketSet]:
         """Packets that come by a port of a bridge, and those of them that are addressed to another port."""

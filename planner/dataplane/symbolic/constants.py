@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from operator import xor
 
+from planner.dataplane.nft_rules import meaning
 from planner.dataplane.symbolic.view import View, net_of, value_of
 from planner.models.route import MAIN, Route
 from planner.models.ruleset import IpSet, Table
@@ -120,7 +121,7 @@ def _asked(view: View) -> Iterator[Asked]:
                     raise Unclear
                 yield Field.DESTINATION_PORT, ((int(low), int(high or low)),)
     for text in _rules(view):
-        for condition in lower_text(text, view.family).conditions:
+        for condition in meaning(text, view.family).conditions:
             yield from _questions(condition, view, whole)
 
 
@@ -192,6 +193,9 @@ def _rules(view: View) -> Iterator[str]:
     for name, bases in AFTER.items():
         for _, table in view.tables(name):
             yield from dict.fromkeys(_reached(table, view.family, bases))
+    for one in view.attached:
+        for rules in one.table.chains.values():
+            yield from rules
 
 
 def _reached(table: Table, family: str, bases: frozenset[str] | None) -> Iterator[str]:

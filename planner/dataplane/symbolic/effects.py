@@ -52,7 +52,9 @@ class Effects:
         self.matcher = matcher
         self._sources = Sources(space, view)
 
-    def change(self, effect: Effect, where: PacketSet, form: Form) -> list[tuple[PacketSet, Form]]:
+    def change(
+        self, effect: Effect, where: PacketSet, form: Form, place: Place
+    ) -> list[tuple[PacketSet, Form]]:
         """A target after which the packet goes on to the next rule."""
         match effect:
             case SetMark(value=value, mask=mask):
@@ -77,7 +79,10 @@ class Effects:
                 )  # fmt: skip
             case Notrack():
                 # xt_CT.c, notrack_tg(): without effect on a packet that has an entry already.
-                return [(where, form if form.came else replace(form, untracked=True))]
+                looked = form.came or not place.before_tracking
+                kept = where & self.matcher.tracked if looked and not form.untracked else self.space.none
+                found = [(kept, form), (where & ~kept, replace(form, untracked=True))]
+                return [(part, changed) for part, changed in found if part.satisfiable()]
             case SetBits(field=Field.TOS, value=value, mask=mask):
                 table = bytes((now & ~mask & 0xFF) ^ value for now in form.tos or SAME)
                 return [(where, replace(form, tos=table))]

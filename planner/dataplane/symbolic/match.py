@@ -63,11 +63,15 @@ class Place:
     table: str
     path: tuple[tuple[str, str, int], ...] = ()
     """The jumps that led here, and the rule itself: chain, text, and which of its equals it is."""
+    early: bool = False
+    """Beside or before the raw table."""
+    chain: str = ""
+    """The base chain, where it has not the hook's name (nft)."""
 
     @property
     def before_tracking(self) -> bool:
         """The raw table comes before conntrack (NF_IP_PRI_RAW < NF_IP_PRI_CONNTRACK)."""
-        return self.table == "raw"
+        return self.early
 
 
 class Matcher:
@@ -156,6 +160,8 @@ class Matcher:
             case Opaque(text=text) if text.startswith("-m recent --set "):
                 # It remembers the address, and matches (net/netfilter/xt_recent.c, recent_mt()).
                 return self.space.all
+            case Opaque(text=text) if text.startswith("fib "):
+                return self._oracle((text, place.hook, self.salt), form, text)
             case Opaque(text=text, stateful=stateful):
                 where = (place.hook, place.table, place.path) if stateful else ()
                 return self._oracle((text, where), form, text)

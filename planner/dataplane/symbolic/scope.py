@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 
 from planner.dataplane.gaps import deciding
-from planner.dataplane.hooks import Hook
 from planner.dataplane.native import Native
-from planner.dataplane.symbolic.view import BACKENDS
 from planner.models.link import Link
 from planner.models.node import NodeState
 
@@ -15,6 +13,7 @@ SCOPE = (
     "matches with a memory (limit, recent, quota) are taken to answer before as after",
     "the node's own packets carry an address of the node and no mark of a socket",
     "packets of IPv4 that may not be cut on the way",
+    "chains of one priority are taken to be asked in the same order before and after",
 )
 LINK_HOOKS = frozenset({"ingress", "egress", "prerouting", "input", "forward", "output", "postrouting"})
 AROUND = frozenset({"vrf"})
@@ -54,13 +53,13 @@ def beyond(before: NodeState, after: NodeState, family: str = "ip") -> Iterator[
         for state in (before, after)
         for text in (
             *(str(gap) for gap in state.gaps if _matters(gap.section, sections)),
-            *_around(state, family),
+            *_around(state),
         )
     )
 
 
-def _around(state: NodeState, family: str) -> Iterator[str]:
-    yield from _native(state, family)
+def _around(state: NodeState) -> Iterator[str]:
+    yield from _native(state)
     if {"cilium_host", "cilium_net"} & {link.name for link in state.links}:
         yield "Cilium's eBPF programs on the links decide before the kernel's routing and rules"
     for link in state.links:
@@ -68,27 +67,15 @@ def _around(state: NodeState, family: str) -> Iterator[str]:
             yield f"an XDP program on {link.name} may act on the same packets"
         if link.kind in AROUND:
             yield f"{link.name} is a {link.kind}: lookups go by its table"
-    for name in ("raw", "mangle", "nat"):
-        held = [
-            rules.tables[name]
-            for backend in BACKENDS
-            if (rules := state.ruleset(family, backend)) is not None and name in rules.tables
-        ]
-        if sum(any(table.chains.get(base) for base in table.policies) for table in held) > 1:
-            yield f"both back ends hold rules in table {name}: which one is asked first hangs on which was loaded first"
 
 
-def _native(state: NodeState, family: str) -> Iterator[str]:
-    """Chains of nft that do more than accept or count, whatever the packet."""
+def _native(state: NodeState) -> Iterator[str]:
+    """Chains of nft that are not modelled: of links and bridges, and a rule set that cannot be read."""
     native = Native(state.native)
     if native.unread:
         yield "the rule set of nft is there only as text, and may act on the same packets"
     for base in native.aside(frozenset({"netdev", "bridge"}), LINK_HOOKS):
         yield f"{base} is on a link or bridge, and may act on the same packets"
-    for hook in Hook:
-        for base in native.on(family, hook):
-            if not native.is_idle(base, {}):
-                yield f"{base} on {hook.lower()} has rules, and may act on the same packets"
 
 
 def _matters(section: str, sections: tuple[str, ...]) -> bool:

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import pairwise, permutations
 
+from planner.dataplane.order import NATIVE, Group, Player
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Arrival, icmp_errors, legs_of, told
 from planner.dataplane.symbolic.arrival6 import Arrival6
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.chains import Arrivals, Budget, Deciding, Walk
+from planner.dataplane.symbolic.chains import Arrivals, Budget, Deciding, Walk, join
 from planner.dataplane.symbolic.constants import NODE_PORTS
 from planner.dataplane.symbolic.dispatch import Dispatch
 from planner.dataplane.symbolic.effects import Effects
@@ -39,6 +40,8 @@ LOCAL = (
     "input security",
 )  # fmt: skip
 """For the node's own packets; those to itself come in again by lo, with their conntrack entry and their route."""
+LOCAL_TOO = (*LOCAL[:-3], "prerouting nat", *LOCAL[-3:], "input nat")
+"""Where chains of nft hang on hooks, packets to the node itself meet those beside the tables that they pass by."""
 ROUTING_STAGES = frozenset(
     {"arriving", "bridging", "routing", "output routing", "output mangle again", "output nat again"}
 )
@@ -49,6 +52,8 @@ FOLLOWS = {
     "forward security": "postrouting mangle", "output mangle": "output nat", "output nat": "output filter",
 }  # fmt: skip
 Step = Form | End
+MOST_TOGETHER = 3
+"""Chains of one priority that are asked in every order."""
 SEES_LINK = re.compile(r"[\n ](?:-o |--limit-iface-out|--physdev-out)")
 USED = re.compile(r"[\n ]-m (\w+)")
 BLIND = frozenset(
@@ -71,6 +76,7 @@ def _later() -> dict[str, frozenset[str]]:
     after["routing"] = {"input mangle", "forward mangle"}
     after["postrouting nat"] = {"prerouting raw"}
     after["prerouting mangle"].add("input mangle")
+    after["prerouting nat"].add("input mangle")
     for stage in ("output mangle", "output nat"):
         after[stage].add(f"{stage} again")
     found = {stage: {stage} for stage in after}
@@ -81,6 +87,18 @@ def _later() -> dict[str, frozenset[str]]:
 
 
 LATER = _later()
+
+
+@dataclass(slots=True)
+class Turn:
+    """One pass through a stage."""
+
+    stage: str
+    dispatch: Dispatch | None
+    found: dict[Step, PacketSet]
+    """Where packets went that do not come to the next chain."""
+    moved: PacketSet
+    """Packets of the node of which something was changed that their route hung on."""
 
 
 class Side:
@@ -123,27 +141,13 @@ class Side:
         passing = {form: where for form, where in arrivals.items() if where.satisfiable()}
         if dispatch is not None:
             dispatch.turn.stage = stage
-        for _backend, held in self.view.tables(table):
-            passing, aside = self._asked(passing, hook, table)
-            walk = Walk(
-                self.space,
-                self.matcher,
-                self.effects,
-                self.budget,
-                held,
-                Place(hook, table),
-                self.stretches,
-                dispatch,
-                by_rule=self.by_rule,
-            )
-            walk.base(passing)
-            for end, where in walk.ended.items():
-                add(found, end, where)
-            passing = walk.accepted
-            for form, where in aside.items():
-                passing[form] = passing[form] | where if form in passing else where
-        if stage in {"output mangle", "output nat"}:
-            passing = self._kept(stage, arrivals, passing, found)
+        turn = Turn(stage, dispatch, found, self.space.none)
+        for group in self.view.groups(hook, table):
+            passing = self._group(group, passing, turn)
+        if stage == "output mangle":
+            passing = self._again_if(turn.moved, passing, found)
+        elif stage == "output nat":
+            passing = self._kept(arrivals, passing, found)
         for form, where in passing.items():
             if stage == "postrouting nat" and form.bridge:
                 for some, left in self.bridges.leave(where, form):
@@ -155,9 +159,84 @@ class Side:
                 add(found, self._onward(stage, form), where)
         return found
 
+    def _group(self, group: Group, arrivals: Arrivals, turn: "Turn") -> Arrivals:
+        """Packets past chains of one priority, of which it is not known which one is asked first: in every order."""
+        if len(group) == 1:
+            return self._played(group[0], arrivals, turn)
+        if len(group) > MOST_TOGETHER:
+            for form, where in arrivals.items():
+                add(
+                    turn.found,
+                    lost(form, f"{len(group)} chains of one priority: {', '.join(map(str, group))}"),
+                    where,
+                )
+            return {}
+        text = f"{' and '.join(map(str, group))} have one priority, and which of them was loaded first is not known"
+        passing: Arrivals = {}
+        rest = self.space.all
+        orders = list(permutations(group))
+        for at, order in enumerate(orders):
+            this = rest
+            if at < len(orders) - 1:
+                this = rest & self.space.oracle(("order", turn.stage, at), text=text)
+                rest = rest & ~this
+            inner = replace(turn, found={}, moved=self.space.none)
+            past = arrivals
+            for player in order:
+                past = self._played(player, past, inner)
+            for step, where in inner.found.items():
+                add(turn.found, step, where & this)
+            join(passing, ((form, where & this) for form, where in past.items()))
+            turn.moved = turn.moved | (inner.moved & this)
+        return passing
+
+    def _played(self, player: Player, arrivals: Arrivals, turn: "Turn") -> Arrivals:
+        """Packets past one base chain."""
+        hook, _, table = turn.stage.partition(" ")
+        if player.unplaced:
+            return self._unplaced(player, arrivals, turn)
+        passing, aside = self._asked(arrivals, hook) if player.translates else (arrivals, {})
+        native = player.backend == NATIVE
+        place = Place(
+            hook, player.table.name if native else table, (), table == "raw", player.chain if native else ""
+        )
+        walk = Walk(
+            self.space,
+            self.matcher,
+            self.effects,
+            self.budget,
+            player.table,
+            place,
+            self.stretches,
+            turn.dispatch,
+            by_rule=self.by_rule,
+        )
+        walk.base(passing)
+        for end, where in walk.ended.items():
+            add(turn.found, end, where)
+        if player.reroutes:
+            turn.moved = turn.moved | self._moved(passing, walk.accepted)
+        join(walk.accepted, aside.items())
+        return walk.accepted
+
+    def _unplaced(self, player: Player, arrivals: Arrivals, turn: "Turn") -> Arrivals:
+        """Packets past a chain of which it is not known when it is asked."""
+        native = self.view.node.native
+        for base in native.on(self.view.family, turn.stage.partition(" ")[0]):
+            name = f"{base.family} {base.table}", base.name
+            if name == (player.table.name, player.chain) and not native.is_idle(base, {}):
+                doubt = f"{base} has the priority of conntrack's own hooks, or sends packets by other routes"
+                for form, where in arrivals.items():
+                    add(turn.found, lost(form, doubt), where)
+                return {}
+        return arrivals
+
     def blind(self, stage: str) -> bool:
         """Whether no rule of a stage's table can look at the link that packets leave by."""
-        for _, table in self.view.tables(stage.partition(" ")[2]):
+        hook, _, name = stage.partition(" ")
+        if any(player.backend == NATIVE for group in self.view.groups(hook, name) for player in group):
+            return False
+        for _, table in self.view.tables(name):
             text = "\n".join(["", *(rule for rules in table.chains.values() for rule in rules)])
             if SEES_LINK.search(text) or not BLIND.issuperset(USED.findall(text)):
                 return False
@@ -199,15 +278,14 @@ class Side:
             where = (where & ~seen) | left
         return found + decide(where, form)
 
-    def _asked(self, arrivals: Arrivals, hook: str, table: str) -> tuple[Arrivals, Arrivals]:
-        """Packets that the table's rules see, and those that pass it by."""
-        if table != "nat":
-            return arrivals, {}
+    def _asked(self, arrivals: Arrivals, hook: str) -> tuple[Arrivals, Arrivals]:
+        """Packets that rules for translations see, and those that pass them by."""
         asked: Arrivals = {}
         aside: Arrivals = {}
         for form, where in arrivals.items():
             bound = form.bound_source if hook in {"postrouting", "input"} else form.bound
-            if bound or form.untracked or not self.view.tracked:
+            # What comes in again by lo was bound on its way out.
+            if bound or form.came or form.untracked or not self.view.tracked:
                 aside[form] = where
                 continue
             first, rest = where & self.first, where & ~self.first
@@ -237,9 +315,10 @@ class Side:
 
     def _onward(self, stage: str, form: Form) -> Step:
         """What comes after a stage that was passed."""
-        if stage == "input nat" or (stage == "input security" and form.came):
+        if stage == "input nat" or (stage == "input security" and form.came and not self.view.attached):
             return leaving(replace(form, link="", hop=""))
-        if stage == "prerouting mangle" and form.came:
+        late = "prerouting nat" if self.view.attached else "prerouting mangle"
+        if form.came and stage == late:
             return replace(form, stage="input mangle")
         if stage == "output security":
             return replace(form, stage=FOLLOWS[stage], first_link="")
@@ -257,24 +336,40 @@ class Side:
             for part, step in found
         ]
 
-    def _kept(
-        self, stage: str, arrivals: Arrivals, passing: Arrivals, found: dict[Step, PacketSet]
-    ) -> Arrivals:
-        """Packets that keep their route; those of which something was changed that it hung on are routed again."""
+    def _kept(self, arrivals: Arrivals, passing: Arrivals, found: dict[Step, PacketSet]) -> Arrivals:
+        """Packets that keep their route; those with another destination are routed again (nf_nat_ipv4_local_fn())."""
         left: Arrivals = {}
         for form, where in passing.items():
-            same = self.space.none
-            for old, before in arrivals.items():
-                # ipt_mangle_out() compares addresses, mark and type of service; nf_nat_ipv4_local_fn() the destination.
-                if old.destination == form.destination and (
-                    stage == "output nat"
-                    or (old.mark, old.mark_unknown, old.tos) == (form.mark, form.mark_unknown, form.tos)
-                ):
-                    same = same | before
+            same = self.space.union(
+                [before for old, before in arrivals.items() if old.destination == form.destination]
+            )
             if (where & same).satisfiable():
                 left[form] = where & same
-            add(found, replace(form, stage=f"{stage} again"), where & ~same)
+            add(found, replace(form, stage="output nat again"), where & ~same)
         return left
+
+    def _moved(self, arrivals: Arrivals, passing: Arrivals) -> PacketSet:
+        """Packets of which a chain changed what their route hangs on (ipt_mangle_out(), nf_route_table_hook4())."""
+        found = self.space.none
+        for form, where in passing.items():
+            same = self.space.union(
+                [
+                    before
+                    for old, before in arrivals.items()
+                    if (old.destination, old.mark, old.mark_unknown, old.tos)
+                    == (form.destination, form.mark, form.mark_unknown, form.tos)
+                ]
+            )
+            found = found | (where & ~same)
+        return found
+
+    def _again_if(self, moved: PacketSet, passing: Arrivals, found: dict[Step, PacketSet]) -> Arrivals:
+        """Packets that keep their route; the others are routed again."""
+        if not moved.satisfiable():
+            return passing
+        for form, where in passing.items():
+            add(found, replace(form, stage="output mangle again"), where & moved)
+        return {form: left for form, where in passing.items() if (left := where & ~moved).satisfiable()}
 
     def _again(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
         """The second lookup of a packet of the node."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from planner.dataplane.hooks import Hook
+from planner.dataplane.native import Attached
+from planner.dataplane.order import Group, groups
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.view import View as NodeView
@@ -69,6 +72,7 @@ class View:
         self.ports = ports or {}
         """Likewise of ports of bridges."""
         self.links: dict[str, Link] = {link.name: link for link in state.links}
+        self._groups: dict[tuple[str, str], tuple[Group, ...]] = {}
         self.ipsets: dict[str, IpSet] = {one.name: one for one in state.ipsets}
 
     def tables(self, name: str) -> list[tuple[str, Table]]:
@@ -79,6 +83,20 @@ class View:
             if rules is not None and name in rules.tables:
                 found.append((backend, rules.tables[name]))
         return found
+
+    @cached_property
+    def attached(self) -> tuple[Attached, ...]:
+        """Chains of nft on the hooks of the network layer."""
+        return self.node.native.attached(self.family)
+
+    def groups(self, hook: str, table: str) -> tuple[Group, ...]:
+        """The chains that are asked when a table's turn comes, in order."""
+        known = self._groups.get((hook, table))
+        if known is None:
+            known = self._groups[hook, table] = groups(
+                Hook(hook.upper()), table, self.tables(table), self.attached
+            )
+        return known
 
     @cached_property
     def tracked(self) -> bool:
