@@ -65,6 +65,8 @@ class Restoration:
         return link
 
 
+VXLAN_ROOM = 70
+"""The largest that the headers outside need (include/net/vxlan.h, VXLAN6_HEADROOM)."""
 WORLD = ("links", "routes", "policy_rules", "nexthop_objects", "neighbours", "fdb")
 """The fields of a node that commands of iproute2 bring back."""
 
@@ -152,6 +154,10 @@ def _settings(way: Restoration) -> None:
         way.do(*link_commands(way.link(want.name), want))
     for want in links:
         if way.link(want.name).mtu < want.mtu:
+            lower = way.state.link(want.lower) if want.kind == "vxlan" else None
+            if lower is not None and lower.mtu < want.mtu + VXLAN_ROOM:
+                # It kept its size while the link below it became smaller: it can only grow on a large one.
+                way.do(("ip", "link", "set", "dev", lower.name, "mtu", str(want.mtu + VXLAN_ROOM)))
             way.do(("ip", "link", "set", "dev", want.name, "mtu", str(want.mtu)))
     for want in reversed(links):
         if way.link(want.name).mtu > want.mtu:

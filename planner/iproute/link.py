@@ -178,7 +178,9 @@ def new_link(world: World, name: str, wanted: LinkWords) -> Link:
         far = wanted.options.get("remote") or wanted.options.get("group") or wanted.options.get("local", "")
         mtu = lower.mtu - VXLAN_OVERHEAD["ip6" if ":" in far else "ip"]
     if "mtu" in wanted.values:
-        mtu = checked_mtu(wanted.values["mtu"])
+        asked = checked_mtu(wanted.values["mtu"])
+        # A larger one is cut without a word (drivers/net/vxlan/vxlan_core.c, vxlan_config_apply; measured).
+        mtu = min(mtu, asked) if lower is not None and wanted.kind == "vxlan" else asked
     mac = wanted.values.get("address", "")
     if not mac and wanted.kind == "vlan" and lower is not None:
         mac = lower.mac
