@@ -132,7 +132,9 @@ class Native:
                     else:
                         sets[str(body["name"])] = elements
         hooks = {base.hook for base in self.bases if (base.family, base.table) == (own, name)}
-        writer = Writer(Reading(family, sets.get, sending=hooks <= {"output", "postrouting"}), maps)
+        writer = Writer(
+            Reading(family, sets.get, sending=hooks <= {"forward", "output", "postrouting"}), maps
+        )
         for item in self._items:
             chain = item.get("chain")
             if isinstance(chain, dict) and (chain.get("family"), chain.get("table")) == (own, name):

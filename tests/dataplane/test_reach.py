@@ -8,8 +8,10 @@ import pytest
 from small_node import node
 from test_symbolic import MAKERS, UNKNOWN, cube, states, told
 
-from planner.dataplane.packet import show
+from planner.dataplane.packet import number, show
+from planner.dataplane.packets.layout import Part
 from planner.dataplane.symbolic.chains import Budget
+from planner.dataplane.symbolic.classes import settled
 from planner.dataplane.symbolic.form import End
 from planner.dataplane.symbolic.reach import Reached, reach
 from planner.dataplane.trace import trace
@@ -30,8 +32,11 @@ def shown(end: End, flow: Flow) -> Shown:
         return UNKNOWN
     if end.disposition not in PASSES:
         return (end.disposition, end.reject_kind)
-    destination = flow.destination if end.destination is None else show(end.destination, flow.family)
-    source = flow.source if end.source is None else show(end.source[0], flow.family)
+    end = settled(end, {Part.DESTINATION: number(flow.destination), Part.SOURCE: number(flow.source)})
+    destination = (
+        flow.destination if not isinstance(end.destination, int) else show(end.destination, flow.family)
+    )
+    source = flow.source if not isinstance(end.source, tuple) else show(end.source[0], flow.family)
     port = flow.destination_port if end.destination_port is None else end.destination_port
     link = flow.entry.out_port if end.by_port else end.link
     hop = (end.hop or destination) if end.link or end.disposition is Disposition.BRIDGED else ""

@@ -433,6 +433,150 @@ COMMIT"""
         assert expected == node.outcome(tcp("10.1.0.5.1000", "10.2.0.9.80")).split()[0]
 
 
+NFT = """
+table inet guard {{
+  set hosts {{ type ipv4_addr; flags interval; elements = {{ 10.1.0.64/26, 10.1.0.9 }} }}
+  map doors {{ type inet_service : verdict; elements = {{ 1001 : drop, 1002 : jump closed, 1003 : goto closed, 1004 : accept }} }}
+  chain closed {{ ip daddr 10.2.0.9 return; drop; }}
+  chain before {{ type filter hook forward priority -10; policy accept;
+{}
+  }}
+}}
+"""
+ONE_RULE = [
+    ("ip saddr @hosts drop", "10.1.0.9.1000", "10.2.0.9.53", "silence"),
+    ("ip saddr @hosts drop", "10.1.0.70.1000", "10.2.0.9.53", "silence"),
+    ("ip saddr @hosts drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("ip saddr != @hosts drop", "10.1.0.9.1000", "10.2.0.9.53", "sent"),
+    ("udp dport != 53 drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("tcp dport != 53 drop", "10.1.0.5.1000", "10.2.0.9.54", "sent"),
+    ("meta l4proto { tcp, udp } th dport 50-60 drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    (
+        'iifname "eth*" oifname "eth1" reject with icmpx admin-prohibited',
+        "10.1.0.5.1000",
+        "10.2.0.9.53",
+        "icmp",
+    ),
+    ("udp sport vmap @doors", "10.1.0.5.1001", "10.2.0.9.53", "silence"),
+    ("udp sport vmap @doors", "10.1.0.5.1002", "10.2.0.9.53", "sent"),
+    ("udp sport vmap @doors", "10.1.0.5.1002", "10.2.0.6.53", "silence"),
+    ("udp sport vmap @doors; drop", "10.1.0.5.1002", "10.2.0.9.53", "silence"),
+    ("udp sport vmap @doors; drop", "10.1.0.5.1003", "10.2.0.9.53", "sent"),
+    ("udp sport vmap @doors; drop", "10.1.0.5.1004", "10.2.0.9.53", "sent"),
+    (
+        "ct state new meta mark set 5 ip daddr 10.2.0.9 meta mark 5 drop",
+        "10.1.0.5.1000",
+        "10.2.0.9.53",
+        "silence",
+    ),
+    (
+        "ct state new meta mark set 5 ip daddr 10.2.0.9 meta mark 5 drop",
+        "10.1.0.5.1000",
+        "10.2.0.6.53",
+        "sent",
+    ),
+    ("meta mark set mark or 0x6; meta mark & 0x3 == 2 drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("meta mark set 7 ct mark set mark; ct mark 7 drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ct mark != 7 drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ct status dnat accept; drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ct state vmap { established : accept, new : jump closed }", "10.1.0.5.1000", "10.2.0.6.53", "silence"),
+    ("ip saddr . udp dport { 10.1.0.5 . 53 } drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ip saddr . udp dport { 10.1.0.5 . 53 } drop", "10.1.0.5.1000", "10.2.0.9.54", "sent"),
+    ("fib saddr type unicast drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ip6 saddr ::/0 drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("icmp type echo-request drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("return; drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("goto closed; drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("meta skuid 0 drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("ip ttl < 64 drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+]
+
+
+@pytest.mark.parametrize(("rules", "source", "destination", "expected"), ONE_RULE)
+def test_rules_of_nft(rules: str, source: str, destination: str, expected: str) -> None:
+    """What a rule of nft does to a forwarded packet, for one and for all at once."""
+    text = NFT.format(rules.replace("; ", "\n"))
+    with by_hand(setup=f"nft -f - <<'E'\n{text}\nE") as node:
+        flow = udp(source, destination)
+        assert expected == node.outcome(flow).split()[0]
+        assert expected == node.grouped(flow).split()[0]
+
+
+@pytest.mark.parametrize(
+    ("priority", "expected"),
+    [("-160", "sent"), ("-140", "silence"), ("-1", "silence"), ("1", "silence")],
+)
+def test_chains_of_nft_have_their_turn_by_priority(priority: str, expected: str) -> None:
+    """The mark of iptables' mangle table is seen by chains behind -150."""
+    text = f"table ip t {{ chain c {{ type filter hook forward priority {priority}; meta mark 1 drop; }}; }}"
+    rules = "*mangle\n-A FORWARD -j MARK --set-mark 1\nCOMMIT"
+    with by_hand(setup=f"nft '{text}'", rules=rules) as node:
+        assert expected == node.outcome(udp("10.1.0.5.1000", "10.2.0.9.53")).split()[0]
+        assert expected == node.grouped(udp("10.1.0.5.1001", "10.2.0.9.53")).split()[0]
+
+
+@pytest.mark.parametrize(
+    ("priority", "expected"), [("-110", "10.2.0.5.53"), ("-90", "10.2.0.6.53"), ("0", "10.2.0.6.53")]
+)
+def test_translations_of_nft_and_iptables_go_by_priority(priority: str, expected: str) -> None:
+    """All chains of type nat are asked at conntrack's own turn, the first that translates decides."""
+    text = f"table ip t {{ chain c {{ type nat hook prerouting priority {priority}; udp dport 53 dnat to 10.2.0.5; }}; }}"
+    rules = "*nat\n-A PREROUTING -p udp -j DNAT --to-destination 10.2.0.6\nCOMMIT"
+    with by_hand(setup=f"nft '{text}'", rules=rules) as node:
+        assert expected == node.outcome(udp("10.1.0.5.1000", "192.0.2.1.53")).rpartition(" > ")[2]
+        assert expected == node.grouped(udp("10.1.0.5.1001", "192.0.2.1.53")).rpartition(" > ")[2]
+
+
+def test_nft_translates_as_iptables_does() -> None:
+    """Destination, port and source, seen by chains behind it; the node's own packets are routed again."""
+    text = """
+table ip t {
+  chain pre { type nat hook prerouting priority dstnat; ip daddr 10.96.0.1 tcp dport 80 dnat to 10.2.0.9:8080; }
+  chain out { type nat hook output priority -100; ip daddr 10.96.0.1 tcp dport 80 dnat to 10.2.0.9:8080; }
+  chain post { type nat hook postrouting priority srcnat; oifname "eth1" ip daddr 10.2.0.9 masquerade; }
+  chain seen { type filter hook forward priority filter; ct status dnat tcp dport 8080 accept; drop; }
+}
+table inet u {
+  chain route { type route hook output priority mangle; udp dport 7 meta mark set 3; }
+  chain plain { type filter hook output priority -160; udp dport 8 meta mark set 3; }
+}"""
+    setup = f"""
+ip route add 10.96.0.0/16 via 10.1.0.254
+ip rule add pref 100 fwmark 3 lookup 100
+ip route add default via 10.2.0.254 table 100
+ip route add 192.0.2.0/24 via 10.1.0.254
+nft -f - <<'E'
+{text}
+E"""
+    with by_hand(setup=setup) as node:
+        for flow, expected in (
+            (tcp("10.1.0.5.1000", "10.96.0.1.80"), "sent by eth1 to 10.2.0.9: 10.2.0.1.1000 > 10.2.0.9.8080"),
+            (tcp("10.1.0.5.1000", "10.2.0.9.80"), "silence"),
+            (
+                udp("10.1.0.1.1000", "192.0.2.1.7", ""),
+                "sent by eth1 to 10.2.0.254: 10.1.0.1.1000 > 192.0.2.1.7",
+            ),
+            (
+                udp("10.1.0.1.1000", "192.0.2.1.8", ""),
+                "sent by eth0 to 10.1.0.254: 10.1.0.1.1000 > 192.0.2.1.8",
+            ),
+        ):
+            assert expected == node.outcome(flow)
+            later = flow.model_copy(update={"source_port": 1001})
+            assert expected == node.grouped(later).replace(".1001 ", ".1000 ")
+
+
+def test_chains_of_both_backends_for_all_packets_at_once() -> None:
+    """Where both only decide, their order is nothing to the packet; where a mark of one is seen by the other, it is."""
+    nft = "*filter\n-A FORWARD -p udp --dport 1 -j DROP\n-A FORWARD -p udp --dport 2 -m mark --mark 1 -j DROP\nCOMMIT"
+    legacy = "*filter\n-A FORWARD -p udp --dport 3 -j DROP\n-A FORWARD -p udp --dport 1 -j ACCEPT\nCOMMIT"
+    with by_hand(rules=nft) as node:
+        node.rules(legacy, "iptables-legacy")
+        for port, expected in ((1, "silence"), (2, "sent"), (3, "silence"), (4, "sent")):
+            assert expected == node.outcome(udp("10.1.0.5.1000", f"10.2.0.9.{port}")).split()[0]
+            assert expected == node.grouped(udp("10.1.0.5.1001", f"10.2.0.9.{port}")).split()[0]
+
+
 def test_both_backends_have_a_say() -> None:
     """Rules of legacy and nft are both run: each may drop."""
     legacy = "*filter\n-A FORWARD -p udp --dport 53 -j DROP\nCOMMIT"
