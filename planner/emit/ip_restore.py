@@ -324,7 +324,18 @@ def _nexthops(way: Restoration) -> None:
             continue
         if now is not None and bool(now.group) != bool(item.group):
             way.do(nexthop_command("del", now))
+        before = len(way.refused)
         way.do(nexthop_command("replace", item))
+        if len(way.refused) > before and item.hop.via:
+            # It outlived the address through which its gateway was reached (measured): for a moment there is a way again.
+            family = "-6" if ":" in item.hop.via else "-4"
+            way_to = (item.hop.via, "dev", item.hop.link, "scope", "link", "table", "254")
+            del way.refused[before:]
+            way.do(
+                ("ip", family, "route", "add", *way_to),
+                nexthop_command("replace", item),
+                ("ip", family, "route", "del", *way_to),
+            )
 
 
 def _rules(way: Restoration) -> None:

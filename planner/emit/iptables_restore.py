@@ -4,6 +4,7 @@ import re
 
 from planner.errors import NetchangeError
 from planner.models.ruleset import TABLES, Table
+from planner.netfilter.differing import differing
 
 BASE_CHAINS = {
     "raw": ("PREROUTING", "OUTPUT"),
@@ -23,16 +24,17 @@ def touched_chains(have: Table | None, want: Table | None) -> tuple[str, ...]:
     name = _name(have, want)
     if not name or have is want:
         return ()
-    former, latter = _chains(have, name), _chains(want, name)
+    own = BASE_CHAINS.get(name, ())
+    former, latter = (have.chains if have else {}), (want.chains if want else {})
     policies = {chain for table in (have, want) if table for chain in table.policies}
-    return tuple(
-        sorted(
-            chain
-            for chain in former.keys() | latter.keys()
-            if former.get(chain) != latter.get(chain)
-            or (chain in policies and _policy(have, chain) != _policy(want, chain))
-        )
-    )
+    changed = {
+        chain
+        for chain in differing(former, latter)
+        if chain not in own or former.get(chain, ()) != latter.get(chain, ())
+    }
+    known = former.keys() | latter.keys() | set(own) if policies else set()
+    changed |= {chain for chain in policies & known if _policy(have, chain) != _policy(want, chain)}
+    return tuple(sorted(changed))
 
 
 def restore_input(have: Table | None, want: Table | None, *, family: str) -> str:

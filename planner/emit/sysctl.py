@@ -61,6 +61,9 @@ def returned_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], 
 
 def _as_default(want: NodeState, key: str, parts: LinkKey) -> bool:
     default = want.sysctls.get(str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob)))
+    if default is None and (fact := lookup(key)) is not None:
+        # `neigh.default` belongs to the whole machine, and is not shown in a network namespace.
+        default = fact.default(key)
     return default is not None and same_value(default, want.sysctls[key])
 
 

@@ -55,8 +55,12 @@ ip link set eth0 mtu 1200
 ip link set eth0 mtu 1200
 ip link del vx1
 """,
+    "a next hop that outlived the way to its gateway comes back with its link": """
+ip addr del 10.0.0.5/24 dev eth0
+ip link set eth0 down
+""",
 }
-"""Found by random rehearsals (seeds 10037, 10177 and 10725)."""
+"""Found by random rehearsals (seeds 10037, 10177, 10725 and 11002)."""
 
 
 @pytest.mark.parametrize("name", RETURNING)
