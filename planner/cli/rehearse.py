@@ -62,6 +62,12 @@ def rehearse(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Kill the script at every step instead of at one.")
     ] = False,
+    load_modules: Annotated[
+        bool,
+        typer.Option(
+            "--load-modules", help="Let the kernel load modules for the node's rules, for this whole machine."
+        ),
+    ] = False,
     full: Annotated[bool, typer.Option("--full", help="Print every line of every list.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 4 when a plan or a step could not be rehearsed.")
@@ -80,7 +86,7 @@ def rehearse(
             snapshot, proposed = read_inputs(files, before, kind, noflush=noflush)
             assessment = assessed(snapshot, proposed, name=str(files[0]), title=title, growth=5.0)
     with progress("rehearsing"):
-        rehearsals = tuple(_rehearsals(assessment, snapshot, thorough=thorough))
+        rehearsals = tuple(_rehearsals(assessment, snapshot, thorough=thorough, load_modules=load_modules))
     if out is not None:
         write_plan(out, assessment.model_copy(update={"rehearsals": rehearsals}), snapshot, proposed)
         note(f"wrote assessment.json with the evidence, and the plan's other files, to {out}")
@@ -147,7 +153,9 @@ def _loaded(
     return assessment, snapshot, assessment.fragments
 
 
-def _rehearsals(assessment: "Assessment", snapshot: "Snapshot", *, thorough: bool) -> "Iterator[Rehearsal]":
+def _rehearsals(
+    assessment: "Assessment", snapshot: "Snapshot", *, thorough: bool, load_modules: bool
+) -> "Iterator[Rehearsal]":
     from planner.assess import node_of
     from planner.rehearse.outlook import outlook_of
     from planner.rehearse.run import not_run
@@ -162,7 +170,13 @@ def _rehearsals(assessment: "Assessment", snapshot: "Snapshot", *, thorough: boo
         elif missing:
             yield not_run(plan.node, missing)
         else:
-            yield run(outlook_of(plan, node), plan, cluster=snapshot.cluster, thorough=thorough)
+            yield run(
+                outlook_of(plan, node),
+                plan,
+                cluster=snapshot.cluster,
+                thorough=thorough,
+                load_modules=load_modules,
+            )
 
 
 def _print(rehearsals: "tuple[Rehearsal, ...]", form: Format, *, full: bool) -> None:

@@ -107,6 +107,7 @@ class Namespaces:
         iptables: str = "",
         absent: Iterable[str] = (),
     ) -> None:
+        self.walls = isolation
         wishes = {
             "isolation": isolation.name,
             "name": name,

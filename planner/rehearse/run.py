@@ -28,17 +28,19 @@ def rehearse(
     packets: bool = True,
     trials: bool = True,
     thorough: bool = False,
+    load_modules: bool = False,
     open_stage: Callable[[], Stage] | None = None,
 ) -> Rehearsal:
     """Run `plan`, which was made from `outlook`, on the node as it was before, rebuilt in a namespace.
 
-    `packets`: those that must arrive are sent after each step; `cluster` tells of more of them. `trials`: mishaps, too. `thorough`: the script is killed at every step instead of at one. `open_stage` gives another place to run it.
+    `packets`: those that must arrive are sent after each step; `cluster` tells of more of them. `trials`: mishaps, too. `thorough`: the script is killed at every step instead of at one. `load_modules`: the machine may load kernel modules for it. `open_stage` gives another place to run it.
     """
     began = monotonic()
     node = outlook.before[Horizon.NOW]
 
     def opened() -> Stage:
-        stage = Stage(node).__enter__()
+        later = tuple(stage.after for stage in outlook.stages)
+        stage = Stage(node, load_modules=load_modules, later=later).__enter__()
         try:
             stage.rebuild()
         except BaseException:

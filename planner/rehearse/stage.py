@@ -39,25 +39,45 @@ def available() -> str:
     if absent:
         return f"there is no {', '.join(absent)} on this machine"
     try:
-        Namespaces(usual(), name="trial").close()
+        opened(usual(), name="trial").close()
     except StageFailedError as error:
         return error.message
     return ""
+
+
+def opened(
+    walls: Iterable[Isolation], *, name: str, iptables: str = "", absent: Iterable[str] = ()
+) -> Namespaces:
+    """Namespaces with the first of these walls that the kernel allows; why the first is refused, where none is allowed."""
+    refused: StageFailedError | None = None
+    for wall in walls:
+        try:
+            return Namespaces(wall, name=name, iptables=iptables, absent=absent)
+        except StageFailedError as error:
+            refused = refused or error
+    raise refused or StageFailedError("there is no way to make namespaces")
 
 
 class Stage:
     """One node. Whatever is started here is in its network, its files and its process numbers, and ends with it."""
 
     def __init__(
-        self, node: NodeState, *, isolation: Isolation | None = None, load_modules: bool = False
+        self,
+        node: NodeState,
+        *,
+        isolation: Isolation | None = None,
+        load_modules: bool = False,
+        later: Iterable[NodeState] = (),
     ) -> None:
+        """`later`: states that it is to be led to. `load_modules`: the machine may load kernel modules for all of them."""
         self._node = node
+        self._later = tuple(later)
         self._load_modules = load_modules
-        self._walls = isolation or usual()
+        self._walls = (isolation,) if isolation else usual()
         self._unlike = Unlike()
         self._rebuilt = Rebuilt()
         self._rested: Seen | None = None
-        self.isolation: str = self._walls.value
+        self.isolation: str = ""
         """A sentence."""
         self.kernel: str = os.uname().release
         self.tools: dict[str, str] = {}
@@ -71,20 +91,20 @@ class Stage:
 
     def __enter__(self) -> Self:
         self._modules = Modules()
-        missing = needed([self._node], self._modules)
+        missing = needed([self._node, *self._later], self._modules)
         if missing and not self._load_modules:
             raise StageFailedError(
-                f"rebuilding {self._node.name} would load kernel modules on this machine: {', '.join(missing)}",
-                hint="rehearse where they are loaded, or on a machine that they may be loaded on",
+                f"rehearsing {self._node.name} would load kernel modules on this machine ({', '.join(missing)}): "
+                "`--load-modules` allows it",
             )
         directories = {one.directory for one in DIRECTORIES}
-        self._namespaces = Namespaces(
+        self._namespaces = opened(
             self._walls,
             name=self._node.name,
             iptables=self._node.iptables_default,
             absent={*directories, *FILES, *self._node.files},
         )
-        self.isolation = "; ".join((self._walls.value, *self._namespaces.weak))
+        self.isolation = "; ".join((self._namespaces.walls.value, *self._namespaces.weak))
         return self
 
     def __exit__(

@@ -1,5 +1,7 @@
 """A plan rehearsed: what is right is proven, what is wrong is caught, and what cannot be shown is said."""
 
+from collections.abc import Iterable
+
 import pytest
 from rehearsal_node import planned, recorded, rehearsed
 from strategies import DEMO
@@ -7,11 +9,13 @@ from strategies import DEMO
 from planner.cli.inputs import load_state
 from planner.errors import NetchangeError
 from planner.models.horizon import Horizon
+from planner.models.node import NodeState
 from planner.models.plan import Action, Plan
 from planner.models.proposal import Fragment, FragmentKind, Outlook
 from planner.models.rehearsal import Proof, Rehearsal
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
+from planner.rehearse.modules import Modules
 from planner.rehearse.outlook import outlook_of
 from planner.rehearse.run import rehearse
 
@@ -182,3 +186,32 @@ def test_a_node_that_cannot_be_rebuilt_is_one_sentence() -> None:
 
     assert (Proof.NOT_RUN, "not rehearsed: there is no room") == (found.proof, found.sentence)
     assert () == found.turns
+
+
+def test_a_module_that_is_not_loaded_is_named_with_the_option_that_allows_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The kernel loads it for the whole machine: that is not done unasked, also when only a step needs it."""
+    outlook, plan = planned("iptables -A FORWARD -m physdev --physdev-in eth0 -j ACCEPT\n")
+
+    def asked(states: Iterable[NodeState], _modules: Modules) -> tuple[str, ...]:
+        rules = [
+            rule
+            for state in states
+            for one in state.rulesets
+            for table in one.tables.values()
+            for rules in table.chains.values()
+            for rule in rules
+        ]
+        return ("br_netfilter",) if any("physdev" in rule for rule in rules) else ()
+
+    monkeypatch.setattr("planner.rehearse.stage.needed", asked)
+    refused = rehearse(outlook, plan)
+    allowed = rehearse(outlook, plan, packets=False, trials=False, load_modules=True)
+
+    assert Proof.NOT_RUN is refused.proof
+    assert (
+        "rehearsing node would load kernel modules on this machine (br_netfilter): `--load-modules` allows it"
+        == refused.reason.replace(plan.node, "node")
+    )
+    assert allowed.proof in GOOD, troubles(allowed)

@@ -25,6 +25,7 @@ HARM = {
     "the machine's files": "touch /.host/etc/netchange-was-here",
     "files anybody may write": "touch /.host/tmp/netchange-was-here",
     "the way back out": "mount -o remount,rw /.host && touch /.host/netchange-was-here",
+    "the emergency keys of the kernel": "echo s >/proc/sysrq-trigger",
     "a device": "mknod /dev/sda1 b 8 1",
     "the clock": "date -s 2001-01-01",
     "a process outside": "kill -0 {outside}",
@@ -93,11 +94,12 @@ def test_the_machine_is_as_before() -> None:
     assert {} == differing(before, host_state())
 
 
+@pytest.mark.parametrize("walls", [Isolation.MAPPED, Isolation.PLAIN], ids=["user namespace", "plain"])
 @pytest.mark.parametrize("what", sorted(HARM))
-def test_harm_is_refused(what: str) -> None:
+def test_harm_is_refused(what: str, walls: Isolation) -> None:
     """A script that would reach the machine fails, and the machine is as before."""
     before = host_state()
-    with Stage(NodeState(name="n"), load_modules=True) as stage:
+    with Stage(NodeState(name="n"), isolation=walls, load_modules=True) as stage:
         done = stage.run(["sh", "-c", HARM[what].format(outside=os.getpid())])
     assert 0 != done.status, done
     assert {} == differing(before, host_state())
@@ -203,3 +205,37 @@ def test_available_says_why_not(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "" == available()
     monkeypatch.setenv("PATH", "/nowhere")
     assert "ip" in available()
+
+
+def test_a_node_stands_without_user_namespaces_too() -> None:
+    """Where the kernel gives none, root rebuilds the node all the same, says what is weaker, and the machine is as before."""
+    with Namespace() as place:
+        place.sh(SETUP)
+        node = observe(place)
+    before = host_state()
+    with Stage(node, isolation=Isolation.PLAIN, load_modules=True) as stage:
+        stage.rebuild()
+        assert Isolation.PLAIN.value in stage.isolation
+        unexplained = [name for name, reason in stage.reasons.items() if "not known why" in reason]
+        assert [] == [name for name in unexplained if name.removeprefix("sysctl ") in node.sysctls]
+        assert 0 == stage.run(["sysctl", "-w", "net.ipv4.ip_forward=0"]).status
+        assert "net.ipv4.ip_forward = 0\n" == stage.run(["sysctl", "net.ipv4.ip_forward"]).stdout
+    assert {} == differing(before, host_state())
+
+
+def test_without_user_namespaces_the_next_best_is_taken() -> None:
+    """As where user.max_user_namespaces is 0: here that of a user namespace, not of the machine."""
+    program = (
+        "from planner.rehearse.stage import available, opened\nfrom planner.rehearse.isolation import usual\n"
+    )
+    program += "print(available() or opened(usual(), name='n').walls.name)"
+    script = 'echo 0 >/proc/sys/user/max_user_namespaces && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "-Ur", "sh", "-c", script, sys.executable, program],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+    )
+
+    assert "PLAIN\n" == done.stdout, done.stderr

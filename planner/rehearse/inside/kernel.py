@@ -17,6 +17,10 @@ PIVOT_ROOT = {"x86_64": 155, "s390x": 217, "ppc64le": 203, "i686": 217, "armv7l"
 """Everywhere else it is that of asm-generic."""
 AT_RECURSIVE = 0x8000
 
+DROP_BOUND = 24
+"""PR_CAPBSET_DROP."""
+PLAIN_RIGHTS = frozenset({0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13})
+"""Files of all users, signals, ids, ports, CAP_NET_ADMIN and CAP_NET_RAW: nothing that mounts, loads or reboots."""
 KEEP_CAPABILITIES, AMBIENT, AMBIENT_RAISE = 8, 47, 2
 CAPABILITY_VERSION = 0x20080522
 NET_ADMIN = 12
@@ -63,6 +67,13 @@ def read_only_below(path: str) -> None:
     attributes = (ctypes.c_uint64 * 4)(READ_ONLY, 0, 0, 0)
     done = LIBC.syscall(MOUNT_SETATTR, -100, path.encode(), AT_RECURSIVE, attributes, 32)
     _check(done, f"mount_setattr {path}")
+
+
+def bound_rights(last: int) -> None:
+    """What is started from here never has other rights than these."""
+    for number in range(last + 1):
+        if number not in PLAIN_RIGHTS:
+            prctl(DROP_BOUND, number)
 
 
 def become(user: int, capability: int) -> None:

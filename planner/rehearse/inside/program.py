@@ -159,6 +159,8 @@ def _first(inner: socket.socket, watched: int, wishes: dict[str, object]) -> Non
         os.chdir("/")
         weak = root.build(absent if isinstance(absent, list) else (), iptables=str(wishes["iptables"]))
         os.chdir("/")
+        if wishes["isolation"] == "PLAIN":
+            root.keep_away()
     except OSError as error:
         wire.send(inner, {"id": 0, "error": f"{error.strerror}"})
         return

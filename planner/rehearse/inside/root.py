@@ -84,6 +84,21 @@ def build(absent: Iterable[str], *, iptables: str) -> list[str]:
     return weak
 
 
+def keep_away() -> None:
+    """Root of the machine must not write what is the machine's: sysctls beside those of the network, sysrq, devices."""
+    kernel.mount("/proc/sys/net", "/proc/sys/net", "", kernel.BIND)
+    kernel.mount("/proc/sys", "/proc/sys", "", kernel.BIND | kernel.RECURSIVE)
+    flags = kernel.REMOUNT | kernel.BIND | kernel.READ_ONLY | kernel.NO_SUID | kernel.NO_DEV | kernel.NO_EXEC
+    kernel.mount("none", "/proc/sys", "", flags)
+    for name in ("sysrq-trigger", "irq", "bus", "acpi", "scsi"):
+        place = f"/proc/{name}"
+        if Path(place).exists():
+            kernel.mount(place, place, "", kernel.BIND)
+            kernel.mount("none", place, "", flags)
+    kernel.mount("none", "/sys", "", flags)
+    kernel.bound_rights(int(Path("/proc/sys/kernel/cap_last_cap").read_bytes()))
+
+
 def _reach(path: Path) -> None:
     """What stands at `path` on the machine, at the same place of the new root."""
     here = BUILT / path.relative_to("/")
