@@ -9,6 +9,7 @@ from heapq import nsmallest
 from planner.invariants.ground import Ground
 from planner.models.cluster import Service
 from planner.models.ruleset import Table
+from planner.netfilter.differing import differing
 from planner.topology.owners import after, comment_of
 from planner.topology.services import DNS_COMMENTS
 
@@ -212,8 +213,7 @@ def _touched(ground: Ground) -> tuple[Target, ...]:
                 other = ruleset.tables.get("nat") if ruleset.family == ground.family else None
                 if other is None or other is table:
                     continue
-                names = table.chains.keys() | other.chains.keys()
-                differ = {n for n in names if table.chains.get(n) != other.chains.get(n)}
+                differ = differing(table.chains, other.chains)
                 if "KUBE-SERVICES" in differ:
                     gone = set(table.chains.get("KUBE-SERVICES", ())) - set(
                         other.chains.get("KUBE-SERVICES", ())

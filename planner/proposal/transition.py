@@ -9,7 +9,7 @@ from planner.emit.sysctl import restore_writes
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stage
-from planner.models.ruleset import TABLES
+from planner.models.ruleset import TABLES, Table
 from planner.models.source import Gap, Source
 from planner.proposal.acting import acting
 from planner.proposal.propose import reboot_states
@@ -51,11 +51,20 @@ def sharing(have: NodeState, want: NodeState) -> NodeState:
     for ruleset in want.rulesets:
         former = have.ruleset(ruleset.family, ruleset.backend)
         tables = former.tables if former else {}
-        same = {
-            name: tables[name] if tables.get(name) == one else one for name, one in ruleset.tables.items()
-        }
+        same = {name: _shared(tables.get(name), one) for name, one in ruleset.tables.items()}
         rulesets.append(ruleset.model_copy(update={"tables": same}))
     return want.model_copy(update={"rulesets": tuple(rulesets)})
+
+
+def _shared(former: Table | None, table: Table) -> Table:
+    """The table with the chains of another where they are equal, or that other one."""
+    if former is None or former == table:
+        return former or table
+    chains = {
+        name: held if (held := former.chains.get(name)) == rules else rules
+        for name, rules in table.chains.items()
+    }
+    return table.model_copy(update={"chains": chains})
 
 
 def operations(have: NodeState, want: NodeState, source: Source) -> Iterator[Operation]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from planner.dataplane.symbolic.shapes import packed
 from planner.models.ruleset import Table
+from planner.netfilter.differing import differing
 from planner.netfilter.effect import (
     Accept,
     Alter,
@@ -264,10 +265,6 @@ class Calls:
         """Of a table like another one only what differs is read."""
         for other, jumps in self._read.values():
             if other.name == table.name and other.chains.keys() == table.chains.keys():
-                differing = {
-                    name: rules
-                    for name, rules in table.chains.items()
-                    if other.chains[name] is not rules and other.chains[name] != rules
-                }
-                return Patched(table, self._family, jumps, differing)
+                changed = {name: table.chains[name] for name in differing(other.chains, table.chains)}
+                return Patched(table, self._family, jumps, changed)
         return Jumps(table, self._family)

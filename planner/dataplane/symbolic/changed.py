@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from planner.dataplane import bridge as node_bridge
 from planner.dataplane.nft_rules import NativeRule
 from planner.dataplane.symbolic.calls import Calls
 from planner.dataplane.symbolic.edits import edited
@@ -12,6 +13,7 @@ from planner.dataplane.symbolic.view import BACKENDS, View
 from planner.models.link import Link
 from planner.models.route import Route
 from planner.models.ruleset import Table
+from planner.netfilter.differing import differing
 from planner.sysctls.names import link_key
 
 PER_LINK = {
@@ -107,6 +109,10 @@ def changes(before: View, after: View, calls: Calls) -> Changed:
         found.stages |= TABLE_STAGES | ROUTING_STAGES
         found.everything = True
     sizes = [(before.mtu(name), after.mtu(name)) for name in before.links if name in after.links]
+    frames = _bridged_elsewhere(before, after)
+    if frames:
+        found.stages |= ROUTING_STAGES
+        found.links |= frames
     limits = [min(pair) for pair in sizes if pair[0] != pair[1]]
     if limits:
         found.stages |= ROUTING_STAGES
@@ -121,6 +127,25 @@ def changes(before: View, after: View, calls: Calls) -> Changed:
     found.by_rules -= found.stages
     found.stages |= found.by_rules
     return found
+
+
+def _bridged_elsewhere(before: View, after: View) -> set[str]:
+    """Bridges that have somebody behind another port: frames that are translated go there."""
+    old, new = before.state, after.state
+    if not before.ports or (
+        old.neighbours == new.neighbours and old.fdb == new.fdb and old.links == new.links
+    ):
+        return set()
+    asked = {
+        (one.link, one.address)
+        for one in (*old.neighbours, *new.neighbours)
+        if (":" in one.address) == before.six and node_bridge.is_bridge(before.node, one.link)
+    }
+    return {
+        link
+        for link, address in asked
+        if node_bridge.port_of(before.node, link, address) != node_bridge.port_of(after.node, link, address)
+    }
 
 
 def _native(before: View, after: View, found: Changed) -> None:
@@ -214,10 +239,8 @@ def _tables(before: View, after: View, found: Changed) -> list[SidedRule]:
 
 def _chains(name: str, one: Table, other: Table) -> Iterator[tuple[int, RuleAt]]:
     lost: set[str] = set()
-    for chain in {**one.chains, **other.chains}:
+    for chain in differing(one.chains, other.chains):
         mine, theirs = one.chains.get(chain), other.chains.get(chain)
-        if mine is theirs or mine == theirs:
-            continue
         if mine is None or theirs is None:
             lost.add(chain)
         gone, come = edited(mine or (), theirs or ())

@@ -14,6 +14,7 @@ from planner.models.proposal import Command, Effect
 from planner.models.ruleset import Backend, Family, Table
 from planner.models.source import Gap, Source
 from planner.netfilter.command import Append
+from planner.netfilter.differing import differing
 from planner.parse.iptables_restore import Declaration, FileCommand, RestoreTable, read_restore_file
 from planner.proposal.iptables import edit
 from planner.proposal.iptables.command import (
@@ -103,7 +104,7 @@ class _Laying:
                 line = step.line
                 table = self.take(step, table)
             table = self.settled(table)
-            edit.check_loops(table, touched_chains(present, table))
+            edit.check_loops(table, calling_more(present, table))
         except RefusedError as refusal:
             where = Source(name=self.command.source.name, line=line)
             error = f"{self.command.argv[0]}: {where}: {refusal}; table {section.name} stays as it was"
@@ -143,8 +144,17 @@ class _Laying:
 
 def touched_chains(before: Table | None, after: Table) -> list[str]:
     """Chains whose rules are others than before."""
-    former = before.chains if before is not None else {}
-    return [chain for chain, rules in after.chains.items() if former.get(chain) != rules]
+    if before is None:
+        return [*after.chains]
+    return [chain for chain in differing(before.chains, after.chains) if chain in after.chains]
+
+
+def calling_more(before: Table | None, after: Table) -> list[str]:
+    """Chains that call others than before: no other one can close a circle."""
+    touched = touched_chains(before, after)
+    if before is None:
+        return touched
+    return [chain for chain in touched if edit.called_by(after, chain) - edit.called_by(before, chain)]
 
 
 def start_table(name: str, present: Table | None, backend: Backend, *, noflush: bool) -> Table:

@@ -65,10 +65,26 @@ def jumps(table: Table, chain: str, family: str) -> Iterator[str]:
         if plain is not None and "\\" not in text and not text.count('"', 0, plain.start()) & 1:
             if plain[1] in table.chains:
                 yield plain[1]
+        elif _calls_nothing(text, table):
+            continue
         elif " -g " in f" {text}" or " -j " in f" {text}":
             effect = read(text, family).effect
             if isinstance(effect, Jump | Goto):
                 yield effect.chain
+
+
+def _calls_nothing(text: str, table: Table) -> bool:
+    """Whether a rule plainly has a target with options, which is no chain: nearly every other rule of a large table translates."""
+    cut = text.rfind("-j ")
+    word = text[cut + 3 :].partition(" ")[0]
+    return (
+        cut >= 0
+        and not word.startswith("-")
+        and word not in table.chains
+        and '"' not in text[cut:]
+        and "\\" not in text
+        and not text.count('"', 0, cut) & 1
+    )
 
 
 def leads_to(table: Table, chain: str, target: str, family: str) -> bool:
@@ -80,8 +96,11 @@ def leads_to(table: Table, chain: str, target: str, family: str) -> bool:
         if name in seen:
             continue
         seen.add(name)
-        waiting += jumps(table, name, family)
-    return target in seen - {chain}
+        called = [*jumps(table, name, family)]
+        if target in called and target != chain:
+            return True
+        waiting += called
+    return False
 
 
 def readings(table: Table, chain: str, family: str) -> tuple[Reading, ...]:
