@@ -82,6 +82,9 @@ def failed(walk: Walk, found: Found, *, rule_error: bool = False) -> End:
     return End(disposition, str(found), told(walk.packet, reject))
 
 
+BROADCASTS = "forwarding of broadcasts (bc_forwarding) is not modelled"
+
+
 def forwards(walk: Walk) -> bool:
     """Whether the link that it came by forwards; for IPv6 whether the node does."""
     packet, view = walk.packet, walk.view
@@ -89,10 +92,11 @@ def forwards(walk: Walk) -> bool:
         key = conf("ipv4", packet.in_link, "forwarding")
         value = view.value(key)
     else:
-        # net/ipv6/ip6_output.c, ip6_forward; force_forwarding came with 6.17.
+        # net/ipv6/ip6_output.c, ip6_forward: for all, or the link is told to all the same (force_forwarding, since 6.17).
         key = conf("ipv6", ALL, "forwarding")
-        value = view.value(key) or view.value(conf("ipv6", packet.in_link, "force_forwarding"))
-        value = view.value(key) if value is None else value
+        value = view.value(key)
+        if not value and view.value(conf("ipv6", packet.in_link, "force_forwarding")):
+            return True
     if value is None:
         return walk.choices.undecided(key, f"{key} is not in the snapshot")
     return value != 0
@@ -131,6 +135,8 @@ def _route_in4(walk: Walk) -> tuple[Found, NextHop] | End:
         case "local":
             end = check_source(walk, "")
             return end or (found, NextHop(link="lo"))
+        case "broadcast" if walk.view.forwards_broadcasts(packet.in_link):
+            return End(Disposition.UNKNOWN, BROADCASTS)
         case "broadcast":
             return _broadcast(walk, found)
         case "unicast":

@@ -106,6 +106,13 @@ class View:
         """The value for all links, and the link's own: (include/linux/inetdevice.h, IN_DEV_MAXCONF, IN_DEV_ORCONF)."""
         return self.value(conf(family, ALL, knob)), self.value(conf(family, link, knob))
 
+    def forwards_broadcasts(self, link: str) -> bool:
+        """Whether broadcasts of its networks may be forwarded: for all and for the link (inetdevice.h, IN_DEV_BFORWARD).
+
+        A kernel before 5.0 has no such key, and the key is 0 where nobody wrote it: where it is absent they are not.
+        """
+        return all(self.both("bc_forwarding", link))
+
     def missing(self, section: str) -> str:
         """Why a section, or what it is a part of, is not known; empty when it is."""
         return self._known.missing(section)

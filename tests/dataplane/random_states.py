@@ -1,6 +1,7 @@
 """Small nodes at random: links, routes, policy rules, rules with jumps, marks and translations. And one change to them."""
 
 import random
+import re
 from collections.abc import Callable
 
 from planner.models.flow import Entry, Flow
@@ -45,6 +46,7 @@ ASKED_SETS = (
     "every dst", "marks src", "asked src,src,dst", "asked dst,dst", "macs src", "pairs src,src", "known src,src",
     "lanes src,src", "lanes dst,dst", "lanes dst,src",
 )  # fmt: skip
+RPFILTER = re.compile(r"-m rpfilter(?: --[a-z-]+)*")
 MACS = ("02:00:00:00:00:01", "02:00:00:00:00:02")
 NETMAPS = ("10.0.1.0/24", "192.168.0.8/29", "10.0.0.0/16", "0.0.0.0/0", "10.0.2.3/32")
 BASES = {
@@ -149,11 +151,16 @@ def wide_dnat(rng: random.Random, *, ported: bool) -> str:
     ))  # fmt: skip
 
 
+def fitting(conditions: str, chain: str) -> str:
+    """Without what the kernel takes in PREROUTING only (net/ipv4/netfilter/ipt_rpfilter.c, rpfilter_check())."""
+    return conditions if chain == "PREROUTING" else RPFILTER.sub("", conditions).strip()
+
+
 def rules(rng: random.Random, table: str, chain: str, below: tuple[str, ...], most: int) -> tuple[str, ...]:
     """Rules of one chain."""
     made = []
     for _ in range(rng.randrange(most + 1)):
-        conditions = matches(rng, table)
+        conditions = fitting(matches(rng, table), chain)
         made.append(f"{conditions} {target(rng, table, chain, conditions, below)}".strip())
     return tuple(made)
 
@@ -449,7 +456,7 @@ def _rule(rng: random.Random, state: NodeState) -> NodeState:
     chain = rng.choice(sorted(table.chains))
     held = list(table.chains[chain])
     below = USER_CHAINS[USER_CHAINS.index(chain) + 1 :] if chain in USER_CHAINS else ("B", "C")
-    conditions = matches(rng, name)
+    conditions = fitting(matches(rng, name), chain)
     new = f"{conditions} {target(rng, name, chain, conditions, below)}".strip()
     at = rng.randrange(len(held) + 1)
     if held and rng.random() < 0.5:

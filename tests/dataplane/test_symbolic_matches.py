@@ -1,6 +1,7 @@
 """Matches that look things up, for all packets at once, against one packet at a time: ipsets, and the match rpfilter."""
 
 import random
+from functools import partial
 
 import pytest
 from random_states import ASKED_SETS, make_flow, make_state
@@ -12,6 +13,7 @@ from planner.dataplane.packet import packet_of
 from planner.dataplane.rpfilter import meets_rpfilter
 from planner.dataplane.symbolic.compare import Analysis
 from planner.dataplane.symbolic.form import Form
+from planner.dataplane.symbolic.match import Place
 from planner.models.node import NodeState
 from planner.netfilter.condition import InSet
 
@@ -35,6 +37,7 @@ def test_sets_hold_what_they_hold_for_each_packet(seed: int, family: str) -> Non
     state = made(seed, family)
     analysis = Analysis(state, state, family=family)
     sets, node = analysis.sides[0].matcher.ipsets, analysis.views[0].node
+    meets, place = analysis.sides[0].matcher.meets, Place("prerouting", "mangle")
     rng = random.Random(seed)
     for flow in (MAKERS[family](rng) for _ in range(25)):
         packet, one = packet_of(flow), cube(analysis, flow)
@@ -48,7 +51,7 @@ def test_sets_hold_what_they_hold_for_each_packet(seed: int, family: str) -> Non
             asked = InSet(name, tuple(sides.split(",")))
             expected = member(node.sets, name, packet, asked.directions)
             for form in (Form(stage=""), moved) if ported else (Form(stage=""),):
-                found = sets.holding(asked, form)
+                found = sets.holding(asked, form, place.hook, partial(meets, form=form, place=place))
 
                 assert found is not None
                 assert expected == (one & found).satisfiable()

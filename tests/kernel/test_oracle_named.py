@@ -1,6 +1,7 @@
 """What Linux does with one packet, a rule a test: the kernel is asked, and the model must say the same."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from oracle.compare import Verdict, compare
@@ -196,6 +197,55 @@ def test_dnat_to_loopback_needs_route_localnet(localnet: int, expected: str) -> 
     rules = "*nat\n-A PREROUTING -d 10.1.0.1/32 -j DNAT --to-destination 127.0.0.1\nCOMMIT"
     with by_hand(setup=f"sysctl -qw net.ipv4.conf.eth0.route_localnet={localnet}", rules=rules) as node:
         assert expected == node.outcome(udp("10.1.0.5.1000", "10.1.0.1.53"))
+
+
+@pytest.mark.parametrize(("everywhere", "own"), [(0, 0), (1, 0), (0, 1)])
+def test_a_broadcast_is_delivered_unless_both_say_forward(everywhere: int, own: int) -> None:
+    """bc_forwarding counts where it is on for all and for the link (IN_DEV_ANDCONF)."""
+    setup = f"sysctl -qw net.ipv4.conf.all.bc_forwarding={everywhere} net.ipv4.conf.eth0.bc_forwarding={own}"
+    with by_hand(setup=setup) as node:
+        flow = udp("10.1.0.5.1000", "10.1.0.255.53")
+        assert "delivered: 10.1.0.5.1000 > 10.1.0.255.53" == node.outcome(flow)
+        assert "delivered: 10.1.0.5.1000 > 10.1.0.255.53" == node.grouped(flow)
+
+
+@pytest.mark.parametrize(
+    ("everywhere", "own", "expected"),
+    [(0, 0, "silence"), (1, 0, "sent"), (0, 1, "sent"), (1, 1, "sent")],
+)
+def test_one_link_may_be_told_to_forward_ipv6(everywhere: int, own: int, expected: str) -> None:
+    """force_forwarding of the link of entry counts beside the node's forwarding (ip6_output.c, ip6_forward)."""
+    setup = f"""
+sysctl -qw net.ipv6.conf.all.forwarding={everywhere}
+test -e /proc/sys/net/ipv6/conf/eth0/force_forwarding || exit 0
+sysctl -qw net.ipv6.conf.eth0.force_forwarding={own} net.ipv6.conf.eth1.force_forwarding=0"""
+    with by_hand(setup=setup) as node:
+        if not everywhere and own and not Path("/proc/sys/net/ipv6/conf/all/force_forwarding").exists():
+            expected = "silence"
+        flow = udp("fd00:1::5.1000", "fd00:2::9.53")
+        assert expected == node.outcome(flow).split()[0]
+        assert expected == node.grouped(flow).split()[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("ipproto udp lookup 100", "silence"),
+        ("ipproto tcp lookup 100", "sent"),
+        ("ipproto udp sport 1000 lookup 100", "sent"),
+        ("ipproto udp dport 1000 lookup 100", "sent"),
+    ],
+)
+def test_the_source_check_of_a_rule_of_ipv6_has_the_protocol_and_no_ports(rule: str, expected: str) -> None:
+    """ip6t_rpfilter.c, rpfilter_lookup_reverse6(): a policy rule that asks for ports is never met."""
+    setup = f"""
+ip -6 route add unreachable fd00:1::/64 table 100
+ip -6 rule add pref 100 iif lo {rule}"""
+    rules = "*mangle\n-A PREROUTING -m rpfilter --invert -j DROP\nCOMMIT"
+    with by_hand(setup=setup, rules=rules, tool="ip6tables-nft") as node:
+        flow = udp("fd00:1::5.1000", "fd00:2::9.53")
+        assert expected == node.outcome(flow).split()[0]
+        assert expected == node.grouped(flow).split()[0]
 
 
 def test_the_longest_prefix_then_tos_then_metric() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
+from planner.dataplane.routing import BROADCASTS
 from planner.dataplane.symbolic.bridging import Bridges
 from planner.dataplane.symbolic.form import End, Form, Mapped, lost, silent
 from planner.dataplane.symbolic.routing import Query, Routing, Way
@@ -44,7 +45,7 @@ class Arrival:
         self.with_mark = self._on(names, "src_valid_mark")
         self.redirects = {name: view.either(name, "send_redirects") for name in names}
         self.loopback_allowed = self._on(names, "route_localnet")
-        self.by_broadcast = self._on(names, "bc_forwarding")
+        self.by_broadcast = view.came_by({name for name in names if view.node.forwards_broadcasts(name)})
         own = {name: view.knob(name, "forwarding") for name in names}
         self.forwards = view.came_where(
             "forwarding", {name: None if value is None else bool(value) for name, value in own.items()}
@@ -84,7 +85,7 @@ class Arrival:
             case "local" | "broadcast" | "anycast":
                 forwarded = where & self.by_broadcast if way.kind == "broadcast" else self.space.none
                 if forwarded.satisfiable():
-                    found.append((forwarded, lost(form, "forwarding of broadcasts (bc_forwarding)")))
+                    found.append((forwarded, lost(form, BROADCASTS)))
                     where = where & ~forwarded
                 passed = self._validate(where, form, "", found, broadcast=way.kind == "broadcast")
                 found.append((passed, replace(form, stage="input mangle")))

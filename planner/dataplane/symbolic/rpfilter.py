@@ -40,14 +40,13 @@ class WayBack:
 
     def _found(self, options: frozenset[str], form: Form) -> PacketSet | None:
         marked = "--validmark" in options
+        # The lookup of IPv6 has the protocol and no ports (ip6t_rpfilter.c, rpfilter_lookup_reverse6()).
         query = Query(
-            destination=Part.SOURCE, iif="lo", bare=True, tos=form.tos,
+            destination=Part.SOURCE, iif="lo", bare=not self.view.six, tos=form.tos, local=self.view.six,
+            destination_port=0, source_port=0,
             source=Part.DESTINATION if form.destination is None else form.destination,
             mark=form.mark if marked else 0, mark_unknown=form.mark_unknown if marked else 0,
         )  # fmt: skip
-        if self.view.six and any(rule.ipproto or rule.sport or rule.dport for rule in self.view.rules):
-            # The lookup has the protocol and no ports: rules that ask for both are not told apart here.
-            return None
         loose = "--loose" in options
         if loose or not self.view.six:
             return self._led(options - {"--invert"}, query)
