@@ -16,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.kubeproxy import POD_RANGE, Service, iptables_save, make_services
 from benchmarks.measure import Run, machine, run_median, run_once
+from benchmarks.table import draw
 from planner.emit.snapshot import dump_snapshot
 from planner.models.ruleset import Table
 from planner.models.snapshot import Snapshot
@@ -173,22 +174,15 @@ def answer(run: Run) -> str:
     )
 
 
-def show(title: str, table: list[tuple[str, ...]], *, markdown: bool) -> None:
-    """One table, for a terminal or for a page."""
-    lines = [HEAD, *table]
-    widths = [max(len(row[at]) for row in lines) for at in range(len(HEAD))]
-    print(f"\n### {title}\n" if markdown else f"\n{title}")
-    for number, row in enumerate(lines):
-        padded = [
-            cell.ljust(widths[at]) if at in {0, 4} else cell.rjust(widths[at]) for at, cell in enumerate(row)
-        ]
-        print(f"| {' | '.join(padded)} |" if markdown else "  ".join(padded).rstrip())
-        if markdown and number == 0:
-            rule = [
-                "-" * width if at in {0, 4} else "-" * (width - 1) + ":" for at, width in enumerate(widths)
-            ]
-            print(f"| {' | '.join(rule)} |")
-    sys.stdout.flush()
+def measured(count: int, *, runs: int, limit: float) -> tuple[str, list[tuple[str, ...]]]:
+    """One size: the sentence about its inputs, and the table with its head."""
+    with tempfile.TemporaryDirectory() as folder:
+        argv = (*PYTHON, "-m", "benchmarks.plan", "--services", str(count), "--write", folder)
+        # Another process makes them: what this one holds would count as the peak of every process that it starts.
+        made = run_once(argv, limit=600)
+        if made.status != 0:
+            raise SystemExit(made.errors)
+        return made.output.strip(), [HEAD, *rows(Path(folder), runs=runs, limit=limit)]
 
 
 def main() -> None:
@@ -206,14 +200,8 @@ def main() -> None:
         return
     print(f"{machine()}; median of {chosen.runs}")
     for count in chosen.services or SIZES:
-        with tempfile.TemporaryDirectory() as folder:
-            argv = (*PYTHON, "-m", "benchmarks.plan", "--services", str(count), "--write", folder)
-            # Another process makes them: what this one holds would count as the peak of every process that it starts.
-            made = run_once(argv, limit=600)
-            if made.status != 0:
-                raise SystemExit(made.errors)
-            table = list(rows(Path(folder), runs=chosen.runs, limit=chosen.limit))
-        show(made.output.strip(), table, markdown=chosen.markdown)
+        about, lines = measured(count, runs=chosen.runs, limit=chosen.limit)
+        draw(about, lines, markdown=chosen.markdown)
 
 
 if __name__ == "__main__":

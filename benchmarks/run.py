@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks import plan
 from benchmarks.measure import NETNS, Run, machine, run_median, run_once
+from benchmarks.table import draw
 
 SIZES = (1_000, 5_000, 20_000)
 PYTHON = (sys.executable, "-X", "utf8")
@@ -151,25 +153,7 @@ def startup_rows(*, runs: int) -> Iterator[Row]:
 
 def show(title: str, table: list[Row], *, markdown: bool) -> None:
     """One table, for a terminal or for a page."""
-    cells = [HEAD, *(row.cells for row in table)]
-    widths = [max(len(row[at]) for row in cells) for at in range(len(HEAD))]
-    print(f"\n### {title}\n" if markdown else f"\n{title}")
-    for number, row in enumerate(cells):
-        padded = [
-            row[at].ljust(widths[at]) if at in {0, 4} else row[at].rjust(widths[at])
-            for at in range(len(HEAD))
-        ]
-        print(f"| {' | '.join(padded)} |" if markdown else "  ".join(padded).rstrip())
-        if markdown and number == 0:
-            print(
-                "| "
-                + " | ".join(
-                    "-" * width if at in {0, 4} else "-" * (width - 1) + ":"
-                    for at, width in enumerate(widths)
-                )
-                + " |"
-            )
-    sys.stdout.flush()
+    draw(title, [HEAD, *(row.cells for row in table)], markdown=markdown)
 
 
 def main() -> None:
@@ -188,6 +172,8 @@ def main() -> None:
             inputs, about = make_inputs(services, Path(folder))
             table = list(rows(inputs, runs=chosen.runs, limit=chosen.limit))
         show(about, table, markdown=chosen.markdown)
+        about, lines = plan.measured(services, runs=min(chosen.runs, 3), limit=max(chosen.limit, 120))
+        draw(f"a whole node in a cluster, {about}", lines, markdown=chosen.markdown)
 
 
 if __name__ == "__main__":

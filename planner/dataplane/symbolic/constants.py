@@ -131,6 +131,7 @@ def _routes(views: tuple[View, View]) -> Iterator[Asked]:
     plain = _same_lookups(views)
     for number, view in enumerate(views):
         held = (*view.routes, *(route for route in view.local_routes if route.table != MAIN))
+        bridged = _bridged(view)
         times = Counter((route.table, route.prefix, route.tos) for route in held)
         others = {(one.table, one.prefix, one.tos): one for one in views[1 - number].routes} if plain else {}
         for route in held:
@@ -138,7 +139,7 @@ def _routes(views: tuple[View, View]) -> Iterator[Asked]:
             key: object = (route.table, route.prefix)
             place = (route.table, route.prefix, route.tos)
             if others.get(place) == route and times[place] == 1:
-                key = _likeness(view, route, net.length) or key
+                key = _likeness(view, route, net.length, bridged) or key
             groups.setdefault(key, []).append((net.value, net.last))
     for intervals in groups.values():
         yield Field.DESTINATION, merge(intervals)
@@ -156,7 +157,7 @@ def _same_lookups(views: tuple[View, View]) -> bool:
     )
 
 
-def _likeness(view: View, route: Route, length: int) -> object:
+def _likeness(view: View, route: Route, length: int, bridged: set[str]) -> object:
     """What counts of a route that both sides have: which next hop it is does not, but for the source that MASQUERADE takes."""
     if (
         route.table != MAIN
@@ -173,7 +174,7 @@ def _likeness(view: View, route: Route, length: int) -> object:
         for held in view.addresses.values()
         for one in held
     )
-    known = hop.via if hop.via in _bridged(view) else ""
+    known = hop.via if hop.via in bridged else ""
     plain = hop.model_copy(update={"via": known}), bool(hop.via), via is None, near
     return (plain, length, route.tos, route.metric, route.mtu, tuple(sorted(route.options.items())))
 
