@@ -74,6 +74,8 @@ def rehearse(
     ] = False,
 ) -> None:
     """Rehearse a plan: run every step and the way back from each in a namespace, and compare with the prediction."""
+    from planner.rehearsed import with_rehearsals
+
     if out is not None:
         expect_directory(out)
     with progress("planning"):
@@ -87,8 +89,11 @@ def rehearse(
             assessment = assessed(snapshot, proposed, name=str(files[0]), title=title, growth=5.0)
     with progress("rehearsing"):
         rehearsals = tuple(_rehearsals(assessment, snapshot, thorough=thorough, load_modules=load_modules))
+    found = with_rehearsals(assessment, snapshot, rehearsals)
+    if found.level > assessment.level:
+        note(f"the rehearsal raises the level from {assessment.level.words} to {found.level.words}")
     if out is not None:
-        write_plan(out, assessment.model_copy(update={"rehearsals": rehearsals}), snapshot, proposed)
+        write_plan(out, found, snapshot, proposed)
         note(f"wrote assessment.json with the evidence, and the plan's other files, to {out}")
     _print(rehearsals, form, full=full)
     raise typer.Exit(exit_code(rehearsals, strict=strict))

@@ -114,6 +114,10 @@ def _no_way_back(facts: Facts) -> bool:
     return facts.disturbed and facts.finding.reversibility is Reversibility.NONE
 
 
+def _rehearsal_refutes(facts: Facts) -> bool:
+    return "rehearsal-refutes" in facts.finding.side_effects
+
+
 def _some_flows(facts: Facts) -> bool:
     return facts.disturbed
 
@@ -191,6 +195,12 @@ TABLE: tuple[Statement, ...] = (
     Statement("new-pods-fail", Level.HIGH, "New pods do not start on the node.", _new_pods_fail),
     Statement(
         "no-way-back", Level.HIGH, "Flows are lost, and undoing does not bring them all back.", _no_way_back
+    ),
+    Statement(
+        "rehearsal-refutes",
+        Level.HIGH,
+        "Run on a real kernel, the plan does something else than it says, or its way back leaves something behind.",
+        _rehearsal_refutes,
     ),
     Statement(
         "some-flows",

@@ -52,7 +52,8 @@ def test_every_risk_is_shown_on_a_page() -> None:
         shown |= set(
             re.findall(r"^\| \w+ \| `([a-z0-9-]+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
         )
-    missing = sorted({risk.id for risk in catalogue()} - shown)
+    # What no change alone raises has a test of its own (tests/test_rehearsed.py).
+    missing = sorted({risk.id for risk in catalogue() if risk.on} - shown)
 
     assert not missing, f"{len(missing)} risks are on no page: {', '.join(missing)}"
 

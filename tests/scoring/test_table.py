@@ -32,6 +32,7 @@ EXPECTED = """\
 | high | `several-classes` | Several traffic classes are lost for some flows, pods or ports. |
 | high | `new-pods-fail` | New pods do not start on the node. |
 | high | `no-way-back` | Flows are lost, and undoing does not bring them all back. |
+| high | `rehearsal-refutes` | Run on a real kernel, the plan does something else than it says, or its way back leaves something behind. |
 | medium | `some-flows` | Some flows, pods or ports of one class are lost, or only under load or on a node event. |
 | medium | `source-or-path-changes` | The source address that others see, or what guards a path, changes. |
 | medium | `path-closed` | A listening port of the node, or a network behind it, no longer answers senders that it answered. |
@@ -77,6 +78,7 @@ def test_each_row_decides_its_own_smallest_finding() -> None:
         "new-pods-fail": finding(side_effects=("pod-lifecycle",)),
         "no-way-back": finding(CROSS, extent=partial, reversibility=Reversibility.NONE),
         "some-flows": finding(CROSS, extent=partial),
+        "rehearsal-refutes": finding(side_effects=("rehearsal-refutes",)),
         "source-or-path-changes": finding(side_effects=("source-ip-lost",)),
         "path-closed": finding(side_effects=("path-closed",)),
         "path-changes": finding(side_effects=("path-changed",)),
