@@ -19,6 +19,7 @@ from planner.netfilter.condition import Field
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 Question = tuple[Field, int]
+Pair = tuple[Form | End, Form | End]
 LEAST = 32
 """Rules of a chain that packets may meet, before they are looked at by families."""
 FEWEST = 8
@@ -142,6 +143,7 @@ class Dispatch:
         self.space = space
         self.constants = constants
         self.turn = Turn()
+        self._pairs: dict[tuple[Form, Form], tuple[Form, Form]] = {}
         self._families = 0
         self._shapes: dict[int, tuple[Table, Shapes]] = {}
         self._blocks: dict[tuple[int, int, tuple[int, ...]], tuple[Sequence[str], list[Block]]] = {}
@@ -166,6 +168,31 @@ class Dispatch:
         )
         like = replace(step, destination=address, destination_port=port)
         return [(like, where & ~asked), (step, where & asked)]
+
+    def paired(self, pair: Pair, where: PacketSet) -> list[tuple[Pair, PacketSet]]:
+        """Likewise for a packet with two ways: two destinations stand for others only as a pair, and never become one."""
+        before, after = pair
+        if before == after:
+            return [((like, like), part) for like, part in self.joined(before, where)]
+        match before, after:
+            case (Form(destination=int(one)) as mine, Form(destination=int(other)) as theirs) if one != other:
+                first = self._pairs.setdefault((self._like(mine), self._like(theirs)), (mine, theirs))
+                if first == (mine, theirs):
+                    return [(pair, where)]
+                standing = [form.destination for form in first if isinstance(form.destination, int)]
+                asked = self.space.union(
+                    [self.space.equals(Part.DESTINATION, address) for address in standing]
+                )
+                return [(first, where & ~asked), (pair, where & asked)]
+            case _:
+                return [(pair, where)]
+
+    def _like(self, form: Form) -> Form:
+        """With the destination that stands for its own."""
+        if not isinstance(form.destination, int):
+            return form
+        port = None if form.destination_port is None else self.constants.port(form.destination_port)
+        return replace(form, destination=self.constants.address(form.destination), destination_port=port)
 
     def _split(self, table: Table, rules: tuple[str, ...], positions: Sequence[int]) -> list[Block]:
         found: list[Block] = []

@@ -72,7 +72,11 @@ def run(
             for pair, part in _product(
                 _step(sides[0], before, stage, where), _step(sides[1], after, stage, where)
             ):
-                _add(left, pair, part)
+                if dispatch is None or stage not in TRANSLATING:
+                    _add(left, pair, part)
+                    continue
+                for like, some in dispatch.paired(pair, part):
+                    _add(left, like, some)
         pairs = left
     ends: Ends = {}
     for (before, after), where in pairs.items():
