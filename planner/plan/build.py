@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from planner.emit.script import plain
+from planner.models.change import Cause
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
 from planner.models.invariant import Kept
@@ -60,7 +61,14 @@ def _step(position: int, before: NodeState, outlook: Outlook, how: Scope, kept: 
     stage = outlook.stages[position]
     operation = stage.operation
     back = () if stage.after == before else _undo(before, stage)
-    found = _facets(before, stage, back, how)
+    # What an earlier step may have changed, or not, is nothing that this one can be refused for.
+    open_keys = frozenset(
+        effect.what.removeprefix("sysctl/")
+        for earlier in outlook.stages[:position]
+        for effect in earlier.effects
+        if effect.cause is Cause.MAYBE
+    )
+    found = tuple(facet for facet in _facets(before, stage, back, how) if facet.name not in open_keys)
     # A command that fails changes nothing, in the model and here: running it would only stop the script.
     skipped = bool(stage.error) and stage.after == before
     reason = unsafe_because(outlook.before[Horizon.NOW], outlook.stages, position, kept)

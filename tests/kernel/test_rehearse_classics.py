@@ -63,6 +63,18 @@ ip link set eth0 down
 """Found by random rehearsals (seeds 10037, 10177, 10725 and 11002)."""
 
 
+def test_what_a_step_may_have_changed_is_no_reason_to_refuse_the_next() -> None:
+    """A default is copied to links that have no address; whether it is hangs on what no snapshot shows (seed 20041)."""
+    outlook, plan = planned(
+        "sysctl -w net.ipv4.conf.default.rp_filter=2\nsysctl -w net.ipv4.conf.default.rp_filter=0\n"
+    )
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert not found.failed, (found.reason, found.turns)
+    assert [True, True] == [turn.applied for turn in found.turns]
+
+
 @pytest.mark.parametrize("name", RETURNING)
 def test_values_that_come_back_with_a_link_are_its_own(name: str) -> None:
     """The kernel fills them from `default`, or from the link below; the way back writes those that were others."""
