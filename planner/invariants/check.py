@@ -8,6 +8,7 @@ from planner.invariants.ground import grounds
 from planner.invariants.operator_reaches_node import ELSEWHERE
 from planner.invariants.walk import walk
 from planner.models.cluster import Cluster
+from planner.models.flow import Disposition, Trace
 from planner.models.horizon import Horizon
 from planner.models.invariant import Holding, Kept, Path, Walked
 from planner.models.node import NodeState
@@ -74,7 +75,7 @@ def _kept(case: _Case) -> tuple[Kept, ...]:
     outlook = case.outlook
     now = outlook.before[Horizon.NOW]
     later = tuple(outlook.after[horizon] for horizon in (Horizon.NOW, Horizon.REBOOT))
-    walker = _Walker(paths(now, case.topology, case.cluster, later=later), case.topology)
+    walker = _Walker(paths(now, case.topology, case.cluster, later=later), case.topology, case.cluster)
     found: list[Kept] = []
     looked: list[tuple[NodeState, NodeState]] = []
     for horizon in Horizon:
@@ -97,9 +98,10 @@ def same_packets(one: NodeState, other: NodeState) -> bool:
 class _Walker:
     """Walks each path once in each state."""
 
-    def __init__(self, all_paths: tuple[Path, ...], topology: Topology) -> None:
+    def __init__(self, all_paths: tuple[Path, ...], topology: Topology, cluster: Cluster | None) -> None:
         self.paths = all_paths
         self.topology = topology
+        self.cluster = cluster
         self._walked: list[tuple[NodeState, dict[str, Walked]]] = []
         self._known: dict[int, tuple[NodeState, dict[str, Walked]]] = {}
 
@@ -126,7 +128,7 @@ class _Walker:
         first = {path.name: self.walked(before, path) for path in self.paths}
         for path in self.paths:
             had = first[path.name]
-            has = had if same else refined(path, had, self.walked(after, path), self.topology)
+            has = had if same else refined(path, had, self.walked(after, path), self.topology, self.cluster)
             yield Kept(node=node, path=path, horizon=horizon, before=had, after=has)
 
     def between(self, outlook: Outlook, ends: list[Kept]) -> Iterator[Kept]:
@@ -145,18 +147,25 @@ class _Walker:
             if same_packets(state, last) or not open_:
                 continue
             for name, one in list(open_.items()):
-                has = refined(one.path, one.before, self.walked(state, one.path), self.topology)
+                has = refined(one.path, one.before, self.walked(state, one.path), self.topology, self.cluster)
                 if has.holding is Holding.BROKEN:
                     yield one.model_copy(update={"step": number, "after": has})
                     del open_[name]
 
 
-def refined(path: Path, before: Walked, after: Walked, topology: Topology) -> Walked:
-    """What only the comparison tells: a sender that is no longer hidden, and networks that rules name."""
+def refined(
+    path: Path, before: Walked, after: Walked, topology: Topology, cluster: Cluster | None = None
+) -> Walked:
+    """What only the comparison tells: a sender that is no longer hidden, another node on the way, networks that rules name."""
     invariant = invariant_of(path.invariant)
     if f"/{ELSEWHERE}/" in path.name and after.holding is Holding.BROKEN is not before.holding:
         reason = f"{after.reason}; whether the operator comes from a network that rules let in is not known"
         return after.model_copy(update={"holding": Holding.UNKNOWN, "reason": reason})
+    if after.holding is Holding.HOLDS and cluster is not None:
+        strange = misled(before, after, cluster)
+        if strange:
+            update = {"holding": Holding.BROKEN, "reason": strange, "traces": after.traces[:1]}
+            return after.model_copy(update=update)
     if invariant is None or not invariant.outward or after.holding is not Holding.HOLDS:
         return after
     had, has = _source(before), _source(after)
@@ -171,6 +180,28 @@ def refined(path: Path, before: Walked, after: Walked, topology: Topology) -> Wa
             }
         )
     return after
+
+
+def misled(before: Walked, after: Walked, cluster: Cluster) -> str:
+    """Why a packet to a pod now comes to a node that has not got it; empty when it does not."""
+    had, has = (_sent(walked) for walked in (before, after))
+    if has is None or has.after is None or (had is not None and had.next_hop == has.next_hop):
+        return ""
+    holder = next((node for node in cluster.nodes if has.next_hop in node.addresses), None)
+    if holder is None or inside(has.after.destination, holder.pod_cidrs):
+        # A router may know where the pods are; only of a node is it known whose it has.
+        return ""
+    owner = next((node for node in cluster.nodes if inside(has.after.destination, node.pod_cidrs)), None)
+    if owner is None:
+        return ""
+    return (
+        f"it leaves to {has.next_hop}, which is {holder.name}, and {has.after.destination} is on {owner.name}"
+    )
+
+
+def _sent(walked: Walked) -> Trace | None:
+    first = walked.traces[0] if walked.traces else None
+    return first if first is not None and first.disposition is Disposition.SENT else None
 
 
 def _source(walked: Walked) -> str:

@@ -78,8 +78,8 @@ def _walked(
             node=before.name,
             path=path,
             horizon=Horizon.NOW,
-            before=refined(path, first, walk(predicted, path), topology),
-            after=refined(path, first, walk(found, path), topology),
+            before=refined(path, first, walk(predicted, path), topology, cluster),
+            after=refined(path, first, walk(found, path), topology, cluster),
         )
 
 
