@@ -80,10 +80,10 @@ def called_by(table: Table, chain: str) -> set[str]:
     found: set[str] = set()
     for rule in table.chains.get(chain, ()):
         # Nearly every rule ends with its target, or with options of a target that is no chain; the others are read with care.
-        tail = rule[rule.rfind("-j ") + 3 :]
+        tail = rule[max(rule.rfind("-j "), rule.rfind("-g ")) + 3 :]
         if tail in table.chains:
             found.add(tail)
-        elif '"' in tail or "-g" in rule or "--j" in rule or tail.partition(" ")[0] in table.chains:
+        elif '"' in tail or "--g" in rule or "--j" in rule or tail.partition(" ")[0] in table.chains:
             found.add(target_of(rule))
     return found & table.chains.keys()
 
