@@ -56,6 +56,7 @@ coverage: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.change_size --write docs/benchmarks
 
 ## generated: write schemas/ and docs/reference/ again; a test keeps them current
 generated: $(STAMP)
