@@ -11,6 +11,7 @@ from planner.models.rehearsal import Difference, Proof, RealProbe, Rehearsal, Tr
 from planner.models.snapshot import Snapshot
 from planner.rehearsed import with_rehearsals
 from planner.report import json_v1, markdown, terminal
+from planner.report.rehearsal import markdown_lines, terminal_lines
 
 KEY = "net.ipv4.tcp_keepalive_time"
 SNAPSHOT = Snapshot(
@@ -114,3 +115,37 @@ def test_rehearsed_twice_it_is_told_once(planned: Assessment) -> None:
     again = with_rehearsals(once, SNAPSHOT, once.rehearsals)
 
     assert once == again
+
+
+def shut(step: int, before: str, after: str) -> Turn:
+    probe = PACKET.model_copy(update={"before": before, "after": after, "predicted": after})
+    return Turn(
+        step=step, title=f"step {step}", applied=True, seconds=0.25, undo_seconds=step, probes=(probe,)
+    )
+
+
+def test_a_path_that_is_opened_again_is_shut_at_most_from_step_to_step() -> None:
+    """The bound reaches from the start of the step that shuts it to the end of the one that opens it."""
+    turns = (shut(1, "arrives", "lost"), shut(2, "lost", "lost"), shut(3, "lost", "arrives"))
+    rehearsal = Rehearsal(node="worker-1", proof=Proof.PROVEN, turns=turns)
+
+    (outage,) = rehearsal.outages
+
+    assert (1, 3, 0.75) == (outage.since, outage.until, outage.seconds)
+    said = terminal_lines(rehearsal, 400, full=False)
+    assert any(
+        "shut from here on until step 3 has run: at most 0.75 s in the rehearsal" in line for line in said
+    )
+
+
+def test_a_path_that_stays_shut_is_shut_until_the_way_back_has_run() -> None:
+    """What the way back took from the last step is told."""
+    turns = (shut(1, "arrives", "lost"), shut(2, "lost", "lost"))
+    rehearsal = Rehearsal(node="worker-1", proof=Proof.PROVEN, turns=turns)
+
+    (outage,) = rehearsal.outages
+
+    assert (1, None, 2.0) == (outage.since, outage.until, outage.undo_seconds)
+    assert "no later step opens it; taking back from the last step took 2.00 s" in "\n".join(
+        markdown_lines(rehearsal)
+    )

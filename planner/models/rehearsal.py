@@ -1,5 +1,6 @@
 """What was seen when a plan and its way back were run in a namespace."""
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from planner.models.noun import Noun
@@ -89,6 +90,22 @@ class Turn(Noun):
     probes: tuple[RealProbe, ...] = ()
 
 
+class Outage(Noun):
+    """A path that a step shuts, and how long that lasted in the rehearsal."""
+
+    path: str
+    words: str
+    since: int
+    """The step that shuts it."""
+    until: int | None
+    """The step that opens it again; None when none does."""
+    seconds: float
+    """From the start of the one until the end of the other, or of the last step: more than it was shut, and without the time
+    that an operator takes between two steps."""
+    undo_seconds: float
+    """What the way back took from the last of these steps."""
+
+
 class Trial(Noun):
     """Something else that may happen: killed in the middle, rollback run twice, a foreign change meanwhile, the dead-man timer."""
 
@@ -125,6 +142,11 @@ class Rehearsal(Noun):
         return self.proof in {Proof.MODEL_WRONG, Proof.NOT_UNDONE}
 
     @property
+    def outages(self) -> tuple[Outage, ...]:
+        """Paths that were shut at some step, as packets have shown."""
+        return tuple(_outages(self.turns))
+
+    @property
     def sentence(self) -> str:
         """`rehearsed: 7 of 7 steps as predicted, state equal after undo from each of them, not rehearsed: 2 sysctls`."""
         if self.proof is Proof.NOT_RUN:
@@ -149,6 +171,31 @@ class Rehearsal(Noun):
             more = len(self.not_rehearsed) - NAMED
             parts.append(f"not rehearsed: {named}" + (f" and {more} more" if more > 0 else ""))
         return ", ".join(parts)
+
+
+def _outages(turns: Sequence[Turn]) -> Iterator[Outage]:
+    for number, turn in enumerate(turns):
+        for probe in turn.probes:
+            if not probe.shut:
+                continue
+            later = turns[number + 1 :]
+            opens = next(
+                (
+                    one
+                    for one in later
+                    if any(p.path == probe.path and p.after == ARRIVES for p in one.probes)
+                ),
+                None,
+            )
+            last = opens or turns[-1]
+            yield Outage(
+                path=probe.path,
+                words=probe.words,
+                since=turn.step,
+                until=opens.step if opens is not None else None,
+                seconds=round(sum(one.seconds for one in turns if turn.step <= one.step <= last.step), 3),
+                undo_seconds=last.undo_seconds,
+            )
 
 
 def _cut(text: str) -> str:

@@ -1,12 +1,12 @@
 """What was seen when a plan and its way back were run in a namespace, for people and for programs."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from planner.models.rehearsal import Difference, Proof, Rehearsal, Trial, Turn
+from planner.models.rehearsal import Difference, Outage, Proof, Rehearsal, Trial, Turn
 from planner.report.escape import code, markdown, visible
 from planner.report.words import count
 
@@ -46,6 +46,18 @@ class RehearsedStepV1(BaseModel):
     output: str
 
 
+class OutageV1(BaseModel):
+    """A path that a step shuts. `seconds` and `undo_seconds` are of the rehearsal: on the node it may take longer."""
+
+    model_config = ConfigDict(extra="forbid")
+    path: str
+    words: str
+    since_step: int
+    until_step: int | None
+    seconds: float
+    undo_seconds: float
+
+
 class TrialV1(BaseModel):
     """A mishap that was tried."""
 
@@ -67,6 +79,7 @@ class RehearsalV1(BaseModel):
     kernel: str
     isolation: str
     steps: tuple[RehearsedStepV1, ...]
+    outages: tuple[OutageV1, ...]
     trials: tuple[TrialV1, ...]
     packets_sent: int
     packets_as_predicted: int
@@ -108,6 +121,17 @@ def published(rehearsal: Rehearsal) -> RehearsalV1:
         trials=tuple(
             TrialV1(name=trial.name, words=trial.words, held=trial.held, detail=trial.detail)
             for trial in rehearsal.trials
+        ),
+        outages=tuple(
+            OutageV1(
+                path=one.path,
+                words=one.words,
+                since_step=one.since,
+                until_step=one.until,
+                seconds=one.seconds,
+                undo_seconds=one.undo_seconds,
+            )
+            for one in rehearsal.outages
         ),
         packets_sent=len(probes),
         packets_as_predicted=sum(probe.agrees for probe in probes),
@@ -161,7 +185,7 @@ def terminal_lines(rehearsal: Rehearsal, width: int, *, full: bool) -> Iterator[
     yield ""
     for turn in rehearsal.turns:
         yield from _wrapped(f"  {turn.step:>3}  ", visible(f"{turn.title}: {turn_words(turn)}"), width)
-        for line in turn_troubles(turn, full=full):
+        for line in turn_troubles(turn, rehearsal.outages, full=full):
             yield from _wrapped("         ", visible(line), width)
     if rehearsal.trials:
         yield ""
@@ -187,9 +211,10 @@ def markdown_lines(rehearsal: Rehearsal) -> Iterator[str]:
         return
     if rehearsal.reason:
         yield from (markdown(rehearsal.reason), "")
+    outages = rehearsal.outages
     for turn in rehearsal.turns:
         yield f"{turn.step}. {code(turn.title)}: {markdown(turn_words(turn))}"
-        yield from (f"   - {code(line)}" for line in turn_troubles(turn, full=False))
+        yield from (f"   - {code(line)}" for line in turn_troubles(turn, outages, full=False))
     yield ""
     for trial in rehearsal.trials:
         told = f" — {markdown(_cut(trial.detail))}" if trial.detail else ""
@@ -215,8 +240,8 @@ def turn_words(turn: Turn) -> str:
     return words
 
 
-def turn_troubles(turn: Turn, *, full: bool) -> Iterator[str]:
-    """Both states where they differ, what the scripts said, and packets that went otherwise."""
+def turn_troubles(turn: Turn, outages: Sequence[Outage], *, full: bool) -> Iterator[str]:
+    """Both states where they differ, what the scripts said, paths that are shut and for how long, packets that went otherwise."""
     yield from turn.output.splitlines()
     for title, differences in (("predicted", turn.unpredicted), ("before", turn.left_behind)):
         limit = len(differences) if full else SHOWN
@@ -224,14 +249,23 @@ def turn_troubles(turn: Turn, *, full: bool) -> Iterator[str]:
             yield f"{one.what}: {title} {_value(one.wanted)}, found {_value(one.found)}"
         if len(differences) > limit:
             yield f"and {len(differences) - limit} more differences"
-    shut = [probe.words for probe in turn.probes if probe.shut]
-    for words in shut if full else shut[:SHUT]:
-        yield f"shut from here on: {words}"
-    if len(shut) > SHUT and not full:
-        yield f"and {len(shut) - SHUT} more"
+    here = [one for one in outages if one.since == turn.step]
+    for bound in dict.fromkeys(map(_bound, here)):
+        shut = [one.words for one in here if _bound(one) == bound]
+        yield f"{bound}:"
+        yield from (f"- {words}" for words in (shut if full else shut[:SHUT]))
+        if len(shut) > SHUT and not full:
+            yield f"- and {len(shut) - SHUT} more"
     for probe in turn.probes:
         if not probe.agrees:
             yield f"{probe.words}: predicted `{probe.predicted}`, the kernel says `{probe.after}`"
+
+
+def _bound(outage: Outage) -> str:
+    """How long paths are shut, at most, when the steps are run without a pause."""
+    if outage.until is None:
+        return f"shut from here on, and no later step opens it; taking back from the last step took {outage.undo_seconds:.2f} s"
+    return f"shut from here on until step {outage.until} has run: at most {outage.seconds:.2f} s in the rehearsal, without a pause between"
 
 
 def _value(text: str) -> str:
