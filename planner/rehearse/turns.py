@@ -19,6 +19,7 @@ from planner.rehearse.look import Seen
 from planner.rehearse.scripts import Scripts, said
 from planner.rehearse.stage import Stage
 from planner.rehearse.translate import on_stage
+from planner.sysctls.names import DEFAULT, LinkKey, link_key
 
 UNDONE = frozenset({0, 7})
 """Exit statuses of rollback.sh that say that it has run to its end (7: but for what nobody knows to take back)."""
@@ -164,7 +165,8 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
     former = start
     for stage, step in zip(outlook.stages, ground.fitted.plan.steps, strict=True):
         number = str(step.number)
-        maybe |= _maybe(former, stage.after)
+        # What may follow `conf.default` once may follow it again.
+        maybe = {key: _default(stage.after, key) for key in maybe} | _maybe(former, stage.after)
         former = stage.after
         done = ground.scripts.apply("--from", number, "--to", number)
         ground.scripts.keep_notes(step.number)
@@ -216,6 +218,11 @@ def _may_be(change: Change, maybe: Mapping[str, str | None]) -> bool:
     if not isinstance(change, SysctlChange):
         return False
     return change.cause is Cause.MAYBE or (change.key in maybe and maybe[change.key] == change.after)
+
+
+def _default(state: NodeState, key: str) -> str | None:
+    parts = link_key(key)
+    return state.sysctls.get(str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob))) if parts else None
 
 
 def _maybe(before: NodeState, after: NodeState) -> dict[str, str | None]:
