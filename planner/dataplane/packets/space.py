@@ -55,6 +55,7 @@ class Space:
         """Variables of oracles and of stand-ins, in their order."""
         self._stand_ins: dict[int, StandIn] = {}
         self._replacements: dict[PacketSet, PacketSet] = {}
+        self._below: dict[PacketSet, dict[PacketSet, PacketSet]] = {}
 
     @classmethod
     def of(cls, family: str) -> "Space":
@@ -165,6 +166,7 @@ class Space:
         """No set with a stand-in is left."""
         self._stand_ins.clear()
         self._replacements.clear()
+        self._below.clear()
 
     def simplified(self, among: PacketSet) -> PacketSet:
         """One stand-in for a set that is made of several."""
@@ -177,8 +179,7 @@ class Space:
         if not self._stand_ins:
             return among
         # Conditions on headers come first in the order: what lies below them is replaced once, whatever leads there.
-        below: dict[PacketSet, dict[PacketSet, PacketSet]] = {}
-        parts = self._parted(among, below)
+        parts = self._parted(among, self._below)
         return self.union([where & self._replaced(rest) for rest, where in parts.items()])
 
     def _parted(
