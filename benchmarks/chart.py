@@ -7,20 +7,15 @@ from itertools import pairwise
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 400, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 92, 40, 48
+LEFT, RIGHT, TOP, BOTTOM = 56, 92, 52, 48
 COLOURS = ("#3b82f6", "#d97706", "#16a34a", "#a855f7")
 """Of middling lightness: they are seen on white and on black."""
 STYLE = """
-  text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
-  .small { font-size: 11px; fill: #59636e; }
+  text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #768390; }
+  .small { font-size: 11px; }
   .title { font-size: 13px; font-weight: 600; }
-  .grid { stroke: #d1d9e0; stroke-width: 1; }
+  .grid { stroke: #768390; stroke-opacity: 0.35; stroke-width: 1; }
   .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #f0f6fc; }
-    .small { fill: #9198a1; }
-    .grid { stroke: #3d444d; }
-  }
 """
 
 
@@ -92,7 +87,7 @@ def _panel(panel: Panel, across: tuple[int, int], up: tuple[int, int]) -> list[s
     found.append(
         f'<text class="small" x="{LEFT + wide / 2}" y="{HEIGHT - 10}" text-anchor="middle">{escape(panel.across)}</text>'
     )
-    found.append(f'<text class="small" x="{LEFT - 44}" y="{TOP - 6}">{escape(panel.up)}</text>')
+    found.append(f'<text class="small" x="{LEFT - 44}" y="{TOP - 14}">{escape(panel.up)}</text>')
     for line, label in zip(
         panel.lines, _labels([y(line.points[-1][1]) for line in panel.lines]), strict=True
     ):
