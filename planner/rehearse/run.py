@@ -11,11 +11,14 @@ from planner.models.node import NodeState
 from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import NotRehearsed, Proof, Rehearsal, Trial, Turn
+from planner.rehearse.isolation import Isolation, usual
 from planner.rehearse.probes import Prober
 from planner.rehearse.stage import Stage
 from planner.rehearse.trials import run_trials
 from planner.rehearse.turns import Ground, no_probes, run_turns
 
+MESSAGE = 16_384
+"""Characters of rules that surely fit into one message, whatever the machine's net.core.wmem_max."""
 MANY_RULES = 20_000
 """From so many rules on, one stage at a time: the kernel holds each of them."""
 
@@ -40,7 +43,8 @@ def rehearse(
 
     def opened() -> Stage:
         later = tuple(stage.after for stage in outlook.stages)
-        stage = Stage(node, load_modules=load_modules, later=later).__enter__()
+        walls = Isolation.PLAIN if large_messages(plan) and Isolation.PLAIN in usual() else None
+        stage = Stage(node, isolation=walls, load_modules=load_modules, later=later).__enter__()
         try:
             stage.rebuild()
         except BaseException:
@@ -84,6 +88,18 @@ def rehearse(
         )
     finally:
         ground.close()
+
+
+def large_messages(plan: Plan) -> bool:
+    """Whether a step, or its undo, is one message of the nft backend that root of a user namespace may not send.
+
+    It may not exceed net.core.wmem_max (net/core/sock.c, SO_SNDBUFFORCE): 400 rules with comments do (measured).
+    """
+    actions = (action for step in plan.steps for action in (*step.apply, *step.undo))
+    return any(
+        len(action.stdin or "") > MESSAGE and action.argv[0].startswith(("nft", "iptables", "ip6tables"))
+        for action in actions
+    )
 
 
 def _trials(make: Callable[[], Stage], outlook: Outlook, plan: Plan, *, thorough: bool) -> tuple[Trial, ...]:

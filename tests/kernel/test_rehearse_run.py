@@ -13,11 +13,13 @@ from planner.models.node import NodeState
 from planner.models.plan import Action, Plan
 from planner.models.proposal import Fragment, FragmentKind, Outlook
 from planner.models.rehearsal import Proof, Rehearsal
+from planner.parse.iptables_save import parse_iptables_save
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
+from planner.rehearse.isolation import Isolation
 from planner.rehearse.modules import Modules
 from planner.rehearse.outlook import outlook_of
-from planner.rehearse.run import rehearse
+from planner.rehearse.run import large_messages, rehearse
 
 GOOD = (Proof.PROVEN, Proof.PROVEN_EXCEPT)
 SCRIPT = """set -e
@@ -215,3 +217,41 @@ def test_a_module_that_is_not_loaded_is_named_with_the_option_that_allows_it(
         == refused.reason.replace(plan.node, "node")
     )
     assert allowed.proof in GOOD, troubles(allowed)
+
+
+def test_a_chain_that_is_one_large_message_is_taken_back() -> None:
+    """Root of a user namespace may not send it: such a plan is rehearsed without one, and the report names the walls."""
+    rules = tuple(
+        f'-d 10.96.{number // 250}.{number % 250}/32 -p tcp -m comment --comment "service {number} cluster IP" -j ACCEPT'
+        for number in range(600)
+    )
+    ruleset, _ = parse_iptables_save(
+        "\n".join(
+            (
+                "*filter",
+                ":FORWARD ACCEPT [0:0]",
+                ":MANY - [0:0]",
+                *(f"-A MANY {rule}" for rule in rules),
+                "COMMIT",
+                "",
+            )
+        ),
+        family="ip",
+        backend="nft",
+    )
+    others = tuple(one for one in recorded().rulesets if (one.family, one.backend) != ("ip", "nft"))
+    node = recorded().model_copy(update={"rulesets": (*others, ruleset)})
+    script = Fragment(
+        path="change.sh",
+        kind=FragmentKind.SCRIPT,
+        target="",
+        text="iptables -I MANY 1 -s 10.9.0.0/16 -j DROP\n",
+    )
+    outlook = propose(node, (script,))
+    plan = build_plan(outlook)
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert large_messages(plan)
+    assert found.proof in GOOD, troubles(found)
+    assert found.isolation.startswith(Isolation.PLAIN.value)
