@@ -17,6 +17,9 @@ TYPES = {name: str(number) for number, name in ip_names.TYPES.items()}
 SCOPES = {name: str(number) for number, name in ip_names.SCOPES.items()}
 ACTIONS = {"blackhole": "6", "unreachable": "7", "prohibit": "8"}
 """Numbers of FR_ACT_* (linux/fib_rules.h), as `ip -N` prints them."""
+IP_PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17", "ipv6-icmp": "58", "sctp": "132"}
+"""With `-N` some versions print `ipproto-6`, others the name (iproute2, lib/inet_proto.c)."""
+EVERY = frozenset({"0.0.0.0/0", "::/0"})
 
 UNPRINTED = "unicast"
 
@@ -144,21 +147,33 @@ def _policy_rules(before: NodeState, after: NodeState, how: Scope) -> list[Facet
             )
             continue
         texts = (_joined(map(_policy_rule_text, side)) for side in (old, new))
-        found.append(value_facet(name, shell(f"{show} | sort"), *texts))
+        program = "; ".join(
+            (
+                "s/ ipproto ipproto-/ ipproto /",
+                *(rf"s/ ipproto {word} / ipproto {number} /" for word, number in IP_PROTOCOLS.items()),
+            )
+        )
+        named = any(rule.ipproto for rule in (*old, *new))
+        read = f"{show} | sed -e {quote(program)}" if named else show
+        found.append(value_facet(name, shell(f"{read} | sort"), *texts))
     return found
 
 
 def _policy_rule_text(rule: PolicyRule) -> str:
     """The rule as `ip -N rule show` prints it (iproute2, ip/iprule.c, print_rule)."""
-    words = [f"{rule.preference}:", *(["not"] if rule.inverted else []), "from", rule.source or "all"]
+    whole = "/128" if rule.family == "ip6" else "/32"
+    source, destination = (
+        "" if text in EVERY else text.removesuffix(whole) for text in (rule.source, rule.destination)
+    )
+    words = [f"{rule.preference}:", *(["not"] if rule.inverted else []), "from", source or "all"]
     for word, value in (
-        ("to", rule.destination),
+        ("to", destination),
         ("tos", rule.tos if rule.tos not in {"0", "0x0"} else ""),
         ("fwmark", rule.fwmark),
         ("iif", rule.iif),
         ("oif", rule.oif),
         ("uidrange", rule.uidrange),
-        ("ipproto", rule.ipproto),
+        ("ipproto", IP_PROTOCOLS.get(rule.ipproto, rule.ipproto)),
         ("sport", rule.sport),
         ("dport", rule.dport),
     ):
