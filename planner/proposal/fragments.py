@@ -235,10 +235,17 @@ def _is_known_file(where: str) -> bool:
     return where in files or where.startswith(tuple(f"{directory}/" for directory in directories))
 
 
+def _is_script(text: str) -> bool:
+    """Whether a text with tables holds them for commands: a restore file has no line of a shell before its first table."""
+    table = TABLE_LINE.search(text)
+    before = text[: table.start()] if table else text
+    return text.startswith("#!") or bool(SCRIPT_LINE.search(before)) or "<<" in COMMENTS.sub("", before)
+
+
 def _from_content(path: str, text: str) -> FragmentKind | None:
     name = PurePosixPath(path).name
     stripped = text.lstrip("\ufeff \t\r\n")
-    if TABLE_LINE.search(text) and not text.startswith("#!"):
+    if TABLE_LINE.search(text) and not _is_script(text):
         six = bool(re.search(r"(?:v6|ip6|ipv6)", name)) or bool(
             IP6_WORD.search(text) and not IP4_WORD.search(text)
         )
@@ -247,7 +254,7 @@ def _from_content(path: str, text: str) -> FragmentKind | None:
         return FragmentKind.CNI
     if re.search(r'^(?:kind[ \t]*:|[ \t]*"kind"[ \t]*:)[ \t]*"?KubeletConfiguration', text, re.MULTILINE):
         return FragmentKind.KUBELET
-    if text.startswith("#!") or name.endswith(".sh") or SCRIPT_LINE.search(text):
+    if _is_script(text) or name.endswith(".sh") or SCRIPT_LINE.search(text):
         return FragmentKind.SCRIPT
     if IPSET_LINE.search(text):
         return FragmentKind.IPSET_RESTORE

@@ -108,6 +108,19 @@ def test_a_script_that_writes_a_manifest_is_a_script() -> None:
     assert FragmentKind.SCRIPT is recognise("a.sh", text).kind
 
 
+@pytest.mark.parametrize("name", ["change.sh", "change", "change.rules"])
+def test_tables_within_a_script_do_not_make_it_a_restore_file(name: str) -> None:
+    """Its other commands would not be seen."""
+    text = "iptables -P FORWARD DROP\niptables-restore --noflush <<EOF\n*filter\n-A INPUT -j DROP\nCOMMIT\nEOF\n"
+
+    assert FragmentKind.SCRIPT is recognise(name, text).kind
+    assert FragmentKind.SCRIPT is recognise(name, f"# for the nodes\n{text}").kind
+    piped = "cat <<EOF | $RESTORE\n*filter\nCOMMIT\nEOF\n"
+    assert FragmentKind.SCRIPT is recognise(name, piped).kind
+    commented = "# made by: iptables-save << nobody\n*filter\n-A INPUT -j DROP\nCOMMIT\n"
+    assert FragmentKind.IPTABLES_RESTORE is recognise("rules", commented).kind
+
+
 def test_named_kind_wins() -> None:
     """`--as` is the last word."""
     assert FragmentKind.FILE is recognise("90-a.conf", SYSCTL, kind=FragmentKind.FILE).kind
