@@ -28,6 +28,7 @@ from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.proposal import Effect, Fragment, Outlook
 from planner.models.source import Source
+from planner.risks.blame import MOVING
 
 
 def changes_of(outlook: Outlook, fragments: Mapping[str, Fragment]) -> tuple[Change, ...]:
@@ -53,15 +54,14 @@ def changes_of(outlook: Outlook, fragments: Mapping[str, Fragment]) -> tuple[Cha
                 continue
             seen.add(key)
             found.append(_explained(placed, effects, fragments))
-    found.extend(_passing(outlook))
+    if not any(isinstance(change, MOVING) and change.horizon is Horizon.NOW for change in found):
+        found.extend(_passing(outlook))
     return tuple(found)
 
 
 def _passing(outlook: Outlook) -> Iterator[PassingChange]:
-    """Steps that lead through other states to where they began."""
-    before, end = outlook.before[Horizon.NOW], outlook.after[Horizon.NOW]
-    if not same_packets(before, end):
-        return
+    """Steps that lead through other states to where they began, as far as packets can tell."""
+    end = outlook.after[Horizon.NOW]
     steps = tuple(
         number for number, stage in enumerate(outlook.stages, start=1) if not same_packets(stage.after, end)
     )

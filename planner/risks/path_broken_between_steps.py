@@ -73,9 +73,16 @@ def _finding(change: Moving | PassingChange, review: Review, step: int, together
         confidence=Confidence.PROVEN,
         reversibility=Reversibility.WITH_LOSS,
         undo="It may need the console." if cut else "Connections that were tried meanwhile have failed.",
-        remedy="Bring what accepts first and what drops last, or replace the table in one iptables-restore.",
+        remedy=_remedy(stage),
         source=stage.operation.source,
     )
+
+
+def _remedy(stage: Stage) -> str:
+    operation = stage.operation
+    if isinstance(operation, Command) and "route" in operation.argv:
+        return "`ip route replace` puts the new route in place of the old one without a moment between."
+    return "Bring what accepts first and what drops last, or replace the table in one iptables-restore."
 
 
 def _what(stage: Stage) -> str:
