@@ -8,6 +8,7 @@ from planner.iproute.world import World, sysctl_name
 from planner.models.change import Cause
 from planner.models.link import Address, Link
 from planner.models.route import LOCAL, MAIN, NextHop, NextHopObject, Route
+from planner.parse.ip_names import DISCARDING
 
 UNUSABLE_BELOW = ("net.ipv6.conf.{}.", "net.ipv6.neigh.{}.")
 SELF_CARRIED = frozenset({"vxlan", "loopback", "dummy", "ifb", "ipip", "sit", "gre", "wireguard", "tun"})
@@ -221,8 +222,11 @@ def stop_ipv6(world: World, name: str, because: str, *, keep: bool) -> None:
     world.drop_routes(
         lambda route: (
             route.family == "ip6"
-            and any(hop.link == name for hop in route.nexthops)
-            and len(route.nexthops) == 1
+            and (
+                (any(hop.link == name for hop in route.nexthops) and len(route.nexthops) == 1)
+                # What discards packets lies on lo, whatever is printed (net/ipv6/route.c, fib6_nh_init; measured).
+                or (name == "lo" and route.type in DISCARDING)
+            )
         ),
         because,
     )

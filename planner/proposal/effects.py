@@ -10,6 +10,7 @@ from planner.models.node import NodeState
 from planner.models.proposal import Effect
 from planner.models.route import LOCAL, MAIN, NextHop, Route
 from planner.models.source import Gap, Source
+from planner.parse.ip_names import DISCARDING
 from planner.sysctls.names import ALL, DEFAULT, LinkKey, conf, link_key
 from planner.sysctls.numbers import number, same_value
 from planner.sysctls.reach import may_be_reached
@@ -303,7 +304,9 @@ def _disable(draft: Draft, name: str, source: Source, *, off: bool) -> None:
         )
     kept: list[Route] = []
     for route in draft.routes:
-        if route.family == "ip6" and any(hop.link == name for hop in route.nexthops):
+        # What discards packets lies on lo, whatever is printed (net/ipv6/route.c, fib6_nh_init; measured).
+        on_lo = name == "lo" and route.type in DISCARDING
+        if route.family == "ip6" and (on_lo or any(hop.link == name for hop in route.nexthops)):
             draft.effects.append(
                 Effect(
                     what=f"route/ip6/{route.table}/{route.prefix}",

@@ -63,6 +63,17 @@ ip link set eth0 down
 """Found by random rehearsals (seeds 10037, 10177, 10725 and 11002)."""
 
 
+def test_what_discards_packets_goes_with_ipv6_on_lo() -> None:
+    """An unreachable route of IPv6 lies on lo: where IPv6 is switched off everywhere, it goes and comes back (seed 20287)."""
+    outlook, plan = planned(
+        "ip -6 route add unreachable fd02::/64\nsysctl -w net.ipv6.conf.all.disable_ipv6=1\n"
+    )
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert not found.failed, (found.reason, found.turns)
+
+
 @pytest.mark.parametrize("values", [("2", "0"), ("1", "2")], ids=["there and back", "on and on"])
 def test_what_a_step_may_have_changed_is_no_reason_to_refuse_the_next(values: tuple[str, str]) -> None:
     """A default is copied to links that have no address; whether it is hangs on what no snapshot shows (seeds 20041, 20062)."""
