@@ -1,7 +1,7 @@
 """`netchange compare`: for which packets the outcome differs between before and after."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,12 @@ from planner.cli.inputs import load_state, proposal
 from planner.cli.output import print_data, print_text, progress, width
 from planner.cli.plan import Kind
 from planner.errors import NetchangeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from planner.models.change import Change
+    from planner.models.comparison import PacketClass
 
 
 def compare(
@@ -30,7 +36,9 @@ def compare(
     ] = False,
     name: Annotated[str, typer.Option("--node", help="Node of the snapshot, where it holds several.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Print every class.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Print every class, with the way of its packet before and after.")
+    ] = False,
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 2 when a packet is treated differently.")
     ] = False,
@@ -39,6 +47,7 @@ def compare(
     ] = False,
 ) -> None:
     """Tell which packets a change treats differently, each class with one of its packets; nothing is a proof."""
+    from planner.changes import changes_of
     from planner.models.proposal import FragmentKind
     from planner.models.snapshot import Snapshot
     from planner.packet_changes import packet_changes
@@ -63,15 +72,27 @@ def compare(
     proposed = proposal(files, kind=chosen, noflush=noflush)
     with progress("comparing"):
         if isinstance(proposed, Snapshot):
-            outlook = propose_state(node, proposed.nodes[0], name=str(files[0]))
+            outlook, fragments = propose_state(node, proposed.nodes[0], name=str(files[0])), {}
         else:
             outlook = propose(node, proposed)
+            fragments = {one.target: one for one in proposed if one.target}
         comparison = packet_changes(outlook, snapshot.cluster)
+        changes = changes_of(outlook, fragments)
+    places = tuple(_place(one, changes) for one in comparison.classes)
     if as_json:
-        told = ComparisonV1(node=node.name, equivalent=comparison.equivalent, comparison=comparison)
+        told = ComparisonV1(
+            node=node.name, equivalent=comparison.equivalent, comparison=comparison, places=places
+        )
         print_data(printed(told))
     else:
-        print_text(describe_comparison(comparison, node=node.name, width=width(), full=full))
+        print_text(describe_comparison(comparison, node=node.name, places=places, width=width(), full=full))
     if strict and comparison.unknown:
         raise typer.Exit(4)
     raise typer.Exit(2 if detailed and comparison.classes else 0)
+
+
+def _place(one: "PacketClass", changes: "Sequence[Change]") -> str:
+    """File and line of the proposal that decides a class; empty where no line can be named."""
+    from planner.risks.moved import to_blame
+
+    return next((str(change.source) for change in to_blame(one, changes) if change.source is not None), "")

@@ -45,6 +45,9 @@ class ComparisonV1(_Answer):
     format: Literal["netchange.comparison"] = "netchange.comparison"
     equivalent: bool = Field(description="no packet is treated differently, and that is proven")
     comparison: Comparison
+    places: tuple[str, ...] = Field(
+        description="for each class, file and line of the proposal that decides it; empty where no line can be named"
+    )
 
 
 def printed(answer: _Answer) -> bytes:

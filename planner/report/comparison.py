@@ -1,22 +1,34 @@
 """Classes of packets that two states treat differently, in words. Texts of others are made visible."""
 
 import textwrap
+from collections.abc import Iterator, Sequence
 
 from planner.models.comparison import Comparison, DeadRule, Ending, Exactness, Idleness, PacketClass
 from planner.report.escape import visible
+from planner.report.packets import deciding_rule
+from planner.report.trace import told_steps
 
 SHOWN = 20
 """Classes that are drawn; the rest is counted."""
 
 
-def describe_comparison(comparison: Comparison, *, node: str, width: int = 80, full: bool = False) -> str:
-    """For people: the verdict in one line, then each class with its witness, before and after."""
+def describe_comparison(
+    comparison: Comparison, *, node: str, places: Sequence[str] = (), width: int = 80, full: bool = False
+) -> str:
+    """For people: the verdict in one line, then each class with its witness, before and after.
+
+    `places` name for each class the line of the proposal that decides it. `full`: every class, and the whole way of its witness
+    before and after.
+    """
     lines = [f"{visible(node)}: {verdict(comparison)}"]
+    decided = {id(one): place for one, place in zip(comparison.classes, places, strict=False)}
     ordered = sorted(comparison.classes, key=_rank)
     shown = ordered if full else ordered[:SHOWN]
     for number, one in enumerate(shown, 1):
         lines.append("")
-        lines.extend(_class(number, one, width))
+        lines.extend(_class(number, one, decided.get(id(one), ""), width))
+        if full:
+            lines.extend(_ways(one, width))
     if left := len(comparison.classes) - len(shown):
         lines += ["", f"and {left} class{'' if left == 1 else 'es'} more (--full)"]
     if comparison.dead:
@@ -74,17 +86,39 @@ def _rank(one: PacketClass) -> tuple[int, bool]:
     return (kind if one.traffic is not None else kind + 3), one.witness.state != "NEW"
 
 
-def _class(number: int, one: PacketClass, width: int) -> list[str]:
+def _ways(one: PacketClass, width: int) -> Iterator[str]:
+    """What `netchange trace` tells of the witness, in both states."""
+    for name, trace in (("before", one.walked_before), ("after", one.walked_after)):
+        if trace is not None:
+            yield f"   its way {name}"
+            yield from told_steps(trace, width)
+
+
+def _rule(one: PacketClass) -> str:
+    """`forward filter, FORWARD 3 (legacy): -s 10.244.1.2/32 -j DROP`."""
+    hop = deciding_rule(one)
+    if hop is None:
+        return ""
+    backend = f" ({hop.backend})" if hop.backend else ""
+    return f"{hop.stage}, {hop.chain} {hop.position}{backend}: {hop.rule}"
+
+
+def _class(number: int, one: PacketClass, place: str, width: int) -> list[str]:
     kind = "NEWLY BLOCKED" if one.newly_blocked else "NEWLY LET THROUGH" if one.newly_allowed else "OTHERWISE"
     sure = "" if one.exactness is Exactness.EXACT else f" ({one.exactness.value})"
     head = f"{number}. {kind}{sure}" + (f": {visible(one.words)}" if one.words else "")
     state = "" if one.witness.state == "NEW" else f", {one.witness.state}"
     rows = [("whose", one.words)] if one.words else []
+    rule = _rule(one)
     rows += [
         ("packet", f"{one.witness}{state}"),
-        ("before", _ending(one.before)),
-        ("after", _ending(one.after)),
+        ("before", _ending(one.before, rule)),
+        ("after", _ending(one.after, rule)),
     ]
+    if rule:
+        rows.append(("rule", rule))
+    if place:
+        rows.append(("where", place))
     rows += [("packets", text) for text in one.packets[:2]]
     rows += [("hangs on", text) for text in (*one.because, *one.chances)[:2]]
     lines = [head]
@@ -93,8 +127,9 @@ def _class(number: int, one: PacketClass, width: int) -> list[str]:
     return lines
 
 
-def _ending(ending: Ending) -> str:
-    return f"{ending}: {ending.reason}" if ending.reason else str(ending)
+def _ending(ending: Ending, rule: str) -> str:
+    """Without the rule, where that has a line of its own."""
+    return f"{ending}: {ending.reason}" if ending.reason and not rule.endswith(ending.reason) else str(ending)
 
 
 def _listed(texts: tuple[str, ...], width: int) -> list[str]:
@@ -108,4 +143,5 @@ def _wrapped(label: str, text: str, width: int) -> list[str]:
         initial_indent=label,
         subsequent_indent=" " * len(label),
         break_on_hyphens=False,
+        break_long_words=False,
     ) or [label.rstrip()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from planner.models.assessment import Assessment
 from planner.models.change import Change
 from planner.models.comparison import Comparison, Ending, Exactness, NodeComparison, PacketClass
-from planner.models.flow import Disposition, Trace
+from planner.models.flow import Disposition, Hop, Trace
 from planner.models.horizon import Horizon
 from planner.models.traffic import TrafficClass
 from planner.report.words import count
@@ -219,11 +219,28 @@ def decided_by(one: PacketClass) -> str:
     return _parting(one.walked_before, one.walked_after)
 
 
+def deciding_rule(one: PacketClass) -> Hop | None:
+    """The rule among what decides, with its place; None where it is none of netfilter's."""
+    for trace, ending in ((one.walked_after, one.after), (one.walked_before, one.before)):
+        if trace is not None and not ending.passes and trace.hops:
+            return trace.hops[-1] if trace.hops[-1].rule else None
+    if one.walked_before is None or one.walked_after is None:
+        return None
+    hop = _parted(one.walked_before, one.walked_after)
+    return hop if hop is not None and hop.rule else None
+
+
 def _parting(before: Trace, after: Trace) -> str:
+    hop = _parted(before, after)
+    return (hop.rule or hop.what) if hop is not None else ""
+
+
+def _parted(before: Trace, after: Trace) -> Hop | None:
+    """The first hop of the way after that is not on the way before."""
     for at, hop in enumerate(after.hops):
         if at >= len(before.hops) or (before.hops[at].what, before.hops[at].rule) != (hop.what, hop.rule):
-            return hop.rule or hop.what
-    return ""
+            return hop
+    return None
 
 
 def _rank(line: PacketLine) -> tuple[int, int, bool, str]:

@@ -30,11 +30,16 @@ def describe_traces(
         lines.append("")
         lines.extend(_wrapped(head + ending(trace), width, indent=2, hang=4, first_bold=color))
         if place <= MOST:
-            for step in steps(trace.hops):
-                lines.extend(_told(step, width))
+            lines.extend(told_steps(trace, width))
         for other in trace.alternatives:
             lines.extend(_wrapped(f"perhaps {ending(other)}", width, indent=4, hang=6))
     return "\n".join(lines) + "\n"
+
+
+def told_steps(trace: Trace, width: int) -> Iterator[str]:
+    """Each step of one way that decided or changed something."""
+    for step in steps(trace.hops):
+        yield from _told(step, width)
 
 
 def _bold(text: str, *, color: bool) -> str:

@@ -32,6 +32,23 @@ def test_a_drop_behind_a_service_is_seen_by_who_asks_the_service(
     assert {"dropped by rule"} == {one["after"]["disposition"] for one in found["classes"]}
 
 
+def test_a_class_names_the_rule_and_the_line_that_decide(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Which backend, table, chain and position, and where it is proposed; the whole way on request."""
+    script = "# first\niptables-legacy -I FORWARD 1 -s 10.244.1.2 -j DROP"
+    words = " ".join(shown(capsys, tmp_path, script)[1].split())
+    assert "rule forward filter, FORWARD 1 (legacy): -A FORWARD -s 10.244.1.2/32 -j DROP" in words
+    assert f"where {tmp_path / 'change.sh'}:3" in words
+    assert "its way before" not in words
+
+    words = " ".join(shown(capsys, tmp_path, script, "--full")[1].split())
+    before, after = words.split("its way before")[1].split("its way after")[:2]
+    assert "FLANNEL-FWD -s 10.244.0.0/16" in before
+    assert "FORWARD 1 (legacy)" not in before
+    assert "dropped FORWARD 1 (legacy)" in after
+
+
 def test_a_rule_that_changes_nothing_is_proven_to(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """An accept where everything is accepted: no packet differs, and that is said as a proof."""
     status, text = shown(capsys, tmp_path, "iptables -A INPUT -i lo -j ACCEPT", "--detailed-exitcode")
