@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from planner.invariants.check import kept
-from planner.models.change import BaseChange, Change
+from planner.models.change import BaseChange, Change, RuleChange
 from planner.models.cluster import Cluster
 from planner.models.finding import Finding
 from planner.models.horizon import Horizon
@@ -54,6 +54,14 @@ class Review:
             one
             for one in every
             if one.horizon is horizon and one.step is None and one.path.name not in earlier
+        )
+
+    def never_acts(self, change: RuleChange) -> bool:
+        """Whether the rule that came with the change is met by no packet."""
+        place = (change.family, change.backend, change.table, change.chain, change.rule)
+        return self.moved is not None and any(
+            place == (one.family, one.backend, one.table, one.chain, one.rule) and one.before is None
+            for one in self.moved.comparison.dead
         )
 
     def shut_between(self) -> tuple[Kept, ...]:

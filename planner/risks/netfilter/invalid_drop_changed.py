@@ -50,6 +50,8 @@ def judge(change: RuleChange, review: Review) -> Iterator[Finding]:
                 "remedy": f"Set {LIBERAL}=1 instead.",
             }
         )
+    elif review.never_acts(change):
+        return  # an earlier rule drops them already
     elif asymmetric(review) and review.after.sysctls.get(LIBERAL) != "1":
         yield base.model_copy(
             update={
