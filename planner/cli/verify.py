@@ -69,10 +69,16 @@ def _states(named: Path) -> "tuple[Snapshot, Snapshot]":
         if not os.path.lexists(path):
             raise NetchangeError(
                 reference="plan-states-missing",
-                message=f"`{folder}` holds no `{path.name}`, which tells the states that the plan is about",
+                message=f"{_lacking(named, folder)} `{path.name}`, which tells the states that the plan is about",
                 hint="name the directory that `netchange plan --out DIR` wrote",
             )
     return load_state(paths[0]), load_state(paths[1])
+
+
+def _lacking(named: Path, folder: Path) -> str:
+    if not os.path.lexists(named):
+        return f"`{named}` does not exist, so that there is no"
+    return f"`{named}` holds no" if folder == named else f"beside `{named}` there is no"
 
 
 def _this_machine() -> "Snapshot":

@@ -90,6 +90,8 @@ def _options(words: Words, rest: list[str], text: str) -> None:
                 name = {"ttl": "hop_limit"}.get(word, word)
                 most = {"mark": 0xFFFFFFFF, "user": 0xFFFFFFFE, "length": 65535}.get(word, 255)
                 words.values[name] = _count(word, following, most)
+            case "state":
+                raise _bad(f"`{following}` is no state of conntrack: say one of {', '.join(STATES)}")
             case _ if word.upper() in STATES:
                 words.state = word.upper()
                 place -= 1

@@ -79,7 +79,8 @@ def failed(walk: Walk, found: Found, *, rule_error: bool = False) -> End:
     if rule_error and kind == "unreachable" and walk.packet.family == "ip":
         # A rule says ENETUNREACH where a route says EHOSTUNREACH (net/ipv4/fib_rules.c, fib4_rule_action).
         reject = "net-unreachable"
-    return End(disposition, str(found), told(walk.packet, reject))
+    reason = str(found)
+    return End(disposition, "" if reason == disposition.value else reason, told(walk.packet, reject))
 
 
 BROADCASTS = "forwarding of broadcasts (bc_forwarding) is not modelled"
