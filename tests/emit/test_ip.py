@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from planner.emit.ip import (
@@ -227,6 +227,16 @@ def facts(state: NodeState) -> dict[str, object]:
     return found
 
 
+def route_of(key: str) -> str:
+    """A route as a residue names it."""
+    words = key.split()
+    return f"route {words[2]} in table {words[1]}" if len(words) == 5 else key
+
+
+@example(
+    ["ip addr add 10.0.0.1/24 dev v0", "ip route add default via 10.0.0.9", "ip rule flush"],
+    ["ip addr del 10.0.0.1/24 dev v0"],
+)
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.sampled_from(LINES), max_size=10), st.lists(st.sampled_from(LINES), max_size=6))
 def test_restoring_leads_back_in_the_model(first: list[str], second: list[str]) -> None:
@@ -239,7 +249,9 @@ def test_restoring_leads_back_in_the_model(first: list[str], second: list[str]) 
     named = " ".join(part.what for part in residue)
     was, now = facts(before), facts(restored)
     differing = [
-        key for key in sorted(was.keys() | now.keys()) if was.get(key) != now.get(key) and key not in named
+        key
+        for key in sorted(was.keys() | now.keys())
+        if was.get(key) != now.get(key) and key not in named and route_of(key) not in named
     ]
 
     assert not differing, commands
