@@ -25,6 +25,7 @@ from planner.models.change import (
 from planner.models.flow import Disposition, Hop, Trace
 from planner.models.horizon import Horizon
 from planner.models.invariant import Kept
+from planner.risks.lookups import route_decides, rule_decides, rule_ends, shows_nowhere
 from planner.risks.netfilter.reading import read
 from planner.risks.risk import Review
 
@@ -208,15 +209,23 @@ def _rank(change: Change, *, had: list[Hop], has: list[Hop], kept: Kept) -> int 
     hops = (*had, *has)
     match change:
         case RouteChange(before=old, after=new):
-            prefixes = {route.prefix for route in (old, new) if route is not None}
-            told = [hop.what.replace(",", " ").split() for hop in hops if hop.stage == "routing"]
-            return 1 if any(prefix in words for words in told for prefix in prefixes) else None
+            if any(
+                route is not None and route_decides(hop.what, route)
+                for route, side in ((old, had), (new, has))
+                for hop in side
+                if hop.stage == "routing"
+            ):
+                return 1
+            thrown = any(route is not None and route.type == "throw" for route in (old, new))
+            return 3 if thrown and any(hop.stage == "routing" for hop in hops) else None
         case LinkChange(link=link):
             words = {word for hop in hops for word in hop.what.replace(",", " ").split()}
             return 1 if link in words or link in kept.after.reason.split() else None
         case SysctlChange(key=key):
             return _rank_sysctl(key, kept)
-        case PolicyRuleChange() | NextHopChange():
+        case PolicyRuleChange():
+            return _rank_policy(change, had=had, has=has, kept=kept)
+        case NextHopChange():
             return 2 if any(hop.stage == "routing" for hop in hops) else None
         case IpSetChange(name=name):
             return 1 if any(f"--match-set {name} " in hop.rule for hop in hops) else None
@@ -224,6 +233,20 @@ def _rank(change: Change, *, had: list[Hop], has: list[Hop], kept: Kept) -> int 
             return 1 if table in kept.after.reason else None
         case _:
             return None
+
+
+def _rank_policy(change: PolicyRuleChange, *, had: list[Hop], has: list[Hop], kept: Kept) -> int | None:
+    """What discards the packet by itself goes before all that is merely met on its ways."""
+    if change.after is not None and any(rule_ends(hop.what, change.after) for hop in has):
+        return 0
+    for rule, hops in ((change.before, had), (change.after, has)):
+        if rule is not None and any(rule_decides(hop.what, rule) for hop in hops if hop.stage == "routing"):
+            return 2
+    after = _failing(kept)
+    if after is not None and after.disposition in {Disposition.RP_FILTER, Disposition.MARTIAN}:
+        return 2
+    unseen = any(rule is not None and shows_nowhere(rule) for rule in (change.before, change.after))
+    return 3 if unseen and any(hop.stage == "routing" for hop in (*had, *has)) else None
 
 
 def _rank_sysctl(key: str, kept: Kept) -> int | None:

@@ -31,10 +31,12 @@ from planner.models.change import (
 from planner.models.comparison import Comparison, PacketClass
 from planner.models.flow import Disposition, Flow, Hop, Trace
 from planner.models.horizon import Horizon
+from planner.models.route import PolicyRule, Route
 from planner.models.source import WOULD_FAIL
 from planner.netfilter.effect import Accept, Continue, Log, Return
 from planner.netfilter.lower import lower_text
 from planner.packet_changes import PacketChanges
+from planner.risks.lookups import route_decides, rule_decides, rule_ends, shows_nowhere
 from planner.sysctls.names import link_key
 from planner.topology.prefixes import inside
 
@@ -199,14 +201,18 @@ def _decides(key: str) -> bool:
 
 
 def to_blame(one: PacketClass, changes: Sequence[Change]) -> tuple[Change, ...]:
-    """The changes at the first place where the witness's walks part; empty when none of them stands there."""
+    """The changes at the first place where the witness's walks part; empty when none of them stands there.
+
+    A policy rule that discards the packet there is to blame alone, whatever routes it would have met.
+    """
     before, after = one.walked_before, one.walked_after
     if before is None or after is None:
         return ()
     for hops in _parting(before, after):
         found = tuple(change for change in changes if any(_stands(change, hop, trace) for hop, trace in hops))
+        ending = tuple(change for change in found if any(_ends(change, hop) for hop, _ in hops))
         if found:
-            return found
+            return ending or found
     return ()
 
 
@@ -246,14 +252,11 @@ def _stands(change: Change, hop: Hop, trace: Trace) -> bool:
             return f"--match-set {name} " in hop.rule
         case NativeTableChange():
             return False
-        case RouteChange():
-            route = change.route
-            near = inside(trace.flow.destination, (route.prefix,)) or inside(
-                trace.flow.source, (route.prefix,)
-            )
-            led = trace.after is not None and inside(trace.after.destination, (route.prefix,))
-            return _routing(hop, trace) and (near or led or route.prefix in hop.what)
-        case PolicyRuleChange() | NextHopChange() | LinkChange():
+        case RouteChange(before=old, after=new):
+            return any(_met(route, hop, trace) for route in (old, new) if route is not None)
+        case PolicyRuleChange(before=before, after=after):
+            return any(_asked(rule, hop, trace) for rule in (before, after) if rule is not None)
+        case NextHopChange() | LinkChange():
             return _routing(hop, trace)
         case SysctlChange(key=key):
             parts = link_key(key)
@@ -272,13 +275,40 @@ def _in_table(change: RuleChange | ChainChange | ChainPolicyChange, hop: Hop, fl
     return (table, hop.backend, flow.family) == (change.table, change.backend, change.family)
 
 
+def _ends(change: Change, hop: Hop) -> bool:
+    """Whether the change made a policy rule that discards the packet."""
+    return (
+        isinstance(change, PolicyRuleChange)
+        and change.after is not None
+        and hop.stage == "routing"
+        and rule_ends(hop.what, change.after)
+    )
+
+
+def _met(route: Route, hop: Hop, trace: Trace) -> bool:
+    """Whether a lookup ended at a route; a check of the source does not say which one it was before."""
+    if hop.stage == "routing":
+        flow = trace.after or trace.flow
+        thrown = route.type == "throw" and inside(flow.destination, (route.prefix,))
+        return route_decides(hop.what, route) or thrown
+    return _checks(hop, trace) and inside(trace.flow.source, (route.prefix,))
+
+
+def _asked(rule: PolicyRule, hop: Hop, trace: Trace) -> bool:
+    """Whether a lookup was led by a policy rule."""
+    if hop.stage == "routing":
+        return rule_decides(hop.what, rule) or shows_nowhere(rule)
+    return _checks(hop, trace)
+
+
+def _checks(hop: Hop, trace: Trace) -> bool:
+    """Whether a hop is a check of the packet's source, or the end by one."""
+    refused = {Disposition.RP_FILTER, Disposition.MARTIAN}
+    return hop.stage == "rp_filter" or (hop.stage == "end" and trace.disposition in refused)
+
+
 def _routing(hop: Hop, trace: Trace) -> bool:
     ends = {Disposition.NO_ROUTE, Disposition.UNREACHABLE, Disposition.BLACKHOLE, Disposition.RP_FILTER}
-    return (
-        "routing" in hop.stage
-        or hop.stage == "rp_filter"
-        or (
-            hop.stage == "end"
-            and trace.disposition in {*ends, Disposition.MARTIAN, Disposition.NO_FORWARDING}
-        )
+    return hop.stage in {"routing", "rp_filter"} or (
+        hop.stage == "end" and trace.disposition in {*ends, Disposition.MARTIAN, Disposition.NO_FORWARDING}
     )

@@ -10,14 +10,18 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "dataplane"))
 from small_node import LINKS, node, rules
 
 from planner.changes import changes_of
+from planner.invariants.check import kept as kept_paths
 from planner.models.change import Change
 from planner.models.comparison import Exactness
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
+from planner.models.route import Route
 from planner.packet_changes import PacketChanges
 from planner.packet_walks import walked
 from planner.proposal.fragments import recognise
 from planner.proposal.propose import propose
+from planner.risks.blame import Blame
+from planner.risks.lookups import route_decides
 from planner.risks.moved import Moved, moves
 from planner.topology.derive import derive_topology
 
@@ -39,6 +43,71 @@ def moved(before: NodeState, script: str) -> Moved:
 
 def named(change: Change) -> str:
     return getattr(change, "rule", "") or getattr(change, "key", "") or change.kind
+
+
+PROHIBITED = """ip route replace 203.0.113.0/24 via 10.0.0.9 dev eth0
+ip rule add from 10.244.1.7 lookup 77
+ip route add unreachable default table 77
+ip rule add uidrange 0-0 prohibit
+"""
+
+
+def test_a_policy_rule_that_discards_is_to_blame_alone() -> None:
+    """Routes that it keeps packets from, and routes of a table that was not asked, have no part in it."""
+    found = moved(kept(), PROHIBITED)
+
+    blamed = {
+        (change.kind, change.source.line if change.source else None)
+        for one, changes in found.blamed
+        if one.walked_after is not None and one.walked_after.reason == "prohibit by rule 32764"
+        for change in changes
+    }
+
+    assert {("policy-rule", 4)} == blamed
+
+
+def test_a_route_is_to_blame_where_its_table_was_asked() -> None:
+    """The same prefix in a table that nobody asks moves nothing."""
+    found = moved(
+        kept(),
+        "ip route add unreachable 203.0.113.0/24 table 77\nip route add unreachable 203.0.113.0/24\n",
+    )
+
+    assert found.comparison.classes
+    assert {2} == {
+        change.source.line for _, changes in found.blamed for change in changes if change.source is not None
+    }
+
+
+def test_the_path_is_due_to_the_rule_that_discards() -> None:
+    """A path that a policy rule ends is told at the rule's line, with the routes that it merely passes by behind it."""
+    before = node(rulesets=(rules(KEPT),), sysctls=WHOLE)
+    outlook = propose(before, [recognise("change.sh", PROHIBITED)])
+    changes = changes_of(outlook, {})
+    broken = [
+        one for one in kept_paths(outlook, derive_topology(before, None), None)
+        if one.newly_broken and "by rule" in one.after.reason
+    ]  # fmt: skip
+
+    due = Blame(tuple(broken), changes, Horizon.NOW)
+
+    assert broken
+    assert {4} == {due.of(one)[0].source.line for one in broken if due.of(one)[0].source is not None}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("told", "decides"),
+    [
+        ("10.244.2.0/24 via 10.0.0.12 dev eth0, table main", True),
+        ("10.244.2.0/24 via 10.0.0.12 dev eth0, table 77, rule 32765", False),
+        ("0.0.0.0/0 via 10.0.0.1 dev eth0, table main", False),
+        ("prohibit by rule 32764", False),
+        ("unreachable 10.244.2.0/24, table main, rule 100", True),
+    ],
+)
+def test_a_lookup_names_route_and_table(told: str, decides: bool) -> None:
+    """Prefix and table together are the route."""
+    assert decides == route_decides(told, Route(family="ip", prefix="10.244.2.0/24"))
 
 
 @pytest.mark.parametrize(
