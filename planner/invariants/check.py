@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from planner.invariants.catalogue import invariant_of, invariants
 from planner.invariants.ground import grounds
+from planner.invariants.invariant import COMING
 from planner.invariants.operator_reaches_node import ELSEWHERE
 from planner.invariants.walk import walk
 from planner.models.cluster import Cluster
@@ -125,8 +126,10 @@ class _Walker:
     def compared(self, node: str, before: NodeState, after: NodeState, horizon: Horizon) -> Iterator[Kept]:
         """Every path in both states."""
         same = same_packets(before, after)
-        first = {path.name: self.walked(before, path) for path in self.paths}
-        for path in self.paths:
+        told = [path for path in self.paths if not _coming(path) or _arrived(path, after)]
+        addressed = before.model_copy(update={"links": after.links, "routes": after.routes})
+        first = {path.name: self.walked(addressed if _coming(path) else before, path) for path in told}
+        for path in told:
             had = first[path.name]
             has = had if same else refined(path, had, self.walked(after, path), self.topology, self.cluster)
             yield Kept(node=node, path=path, horizon=horizon, before=had, after=has)
@@ -137,7 +140,9 @@ class _Walker:
         open_ = {
             one.path.name: one
             for one in ends
-            if one.horizon is Horizon.NOW and {one.before.holding, one.after.holding} == {Holding.HOLDS}
+            if one.horizon is Horizon.NOW
+            and {one.before.holding, one.after.holding} == {Holding.HOLDS}
+            and not _coming(one.path)
         }
         state = outlook.before[Horizon.NOW]
         for number, stage in enumerate(outlook.stages, start=1):
@@ -151,6 +156,17 @@ class _Walker:
                 if has.holding is Holding.BROKEN:
                     yield one.model_copy(update={"step": number, "after": has})
                     del open_[name]
+
+
+def _coming(path: Path) -> bool:
+    """Whether it is about an address that the proposal brings."""
+    return f"/{COMING}/" in path.name
+
+
+def _arrived(path: Path, after: NodeState) -> bool:
+    """Whether the node has the address at this horizon."""
+    ends = {path.flow.source, path.flow.destination}
+    return any(held.address in ends for link in after.links for held in link.addresses)
 
 
 def refined(

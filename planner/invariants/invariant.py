@@ -11,6 +11,8 @@ from planner.models.traffic import TrafficClass
 TCP, UDP, IPIP = 6, 17, 4
 REMOTE_PORT, POD_PORT = 40000, 8080
 """Some port out of the usual ephemeral range, and one that a pod might serve."""
+COMING = "coming"
+"""Part of the name of a path to an address that the proposal brings: it is walked with that address on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Invariant:
     outward: bool = False
     """It leaves the cluster, where pods' addresses are not known unless they were before."""
     underlay: bool = False
-    """It carries other nodes' packets, inside of its own."""
+    """It carries other packets, or they wait for it: either direction alone is of no use."""
 
     def path(
         self,
@@ -83,5 +85,7 @@ def opening(
 
 
 def reach(address: str, port: int) -> str:
-    """`10.96.0.10:53`, `[fd00::a]:53`."""
+    """`10.96.0.10:53`, `[fd00::a]:53`; the address alone where there are no ports."""
+    if not port:
+        return address
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

@@ -15,7 +15,7 @@ MOST = 6
 def role(kept: Kept) -> str:
     """control, overlay or pods."""
     invariant = invariant_of(kept.path.invariant)
-    if invariant is not None and invariant.underlay:
+    if invariant is not None and invariant.underlay and not invariant.control:
         return "overlay"
     own = invariant is not None and (invariant.control or invariant.id.startswith("node-"))
     return "control" if own else "pods"
@@ -40,7 +40,8 @@ def extent_of(kept: Kept, every: Sequence[Kept]) -> Extent:
     families = {item.path.flow.family for item in every}
     if not kept.path.everybody and kept.path.flow.family == "ip6" and len(families) > 1:
         return Extent.PARTIAL
-    if role(kept) == "overlay" and kept.path.everybody:
+    invariant = invariant_of(kept.path.invariant)
+    if invariant is not None and invariant.underlay and kept.path.everybody:
         alike = [kept]  # either direction alone is of no use
     if not alike or not all(item.newly_broken or item.already_broken for item in alike):
         return Extent.PARTIAL

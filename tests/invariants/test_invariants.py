@@ -66,6 +66,7 @@ NAT = """*nat
 -A KUBE-SEP-WEB -p tcp -m tcp -j DNAT --to-destination 10.244.1.7:8080
 COMMIT
 """
+ROUTES6 = ("default via 2001:db8::1 dev eth0", "2001:db8::/64 dev eth0 proto kernel")
 FILES = {"/etc/resolv.conf": ConfigFile(text="nameserver 192.0.2.53\n")}
 TUNNELED = (
     LO,
@@ -99,6 +100,9 @@ def world(kind: str, rules: str = NAT + EMPTY) -> NodeState:
         state = node(links=FLANNEL, routes=FLANNEL_ROUTES, iptables=rules)
     elif kind == "calico":
         state = node(links=TUNNELED, routes=TUNNEL_ROUTES, iptables=rules)
+    elif kind == "dual":
+        links = (LO, Link("eth0", "192.0.2.10/24 2001:db8::10/64"))
+        state = node(links=links, routes=ROUTED_ROUTES[:2], routes6=ROUTES6, iptables=rules)
     else:
         state = node(iptables=rules)
     api = Listener(protocol="tcp", address="*", port=6443, process="kube-apiserver")
@@ -243,6 +247,13 @@ PAIRS = (
         "iptables -A OUTPUT -p udp --dport 53 -j DROP",
         "iptables -A OUTPUT -p udp --dport 53 -d 203.0.113.0/24 -j DROP",
     ),
+    Pair(
+        "neighbours-are-found",
+        "ip6tables -A INPUT -p tcp --dport 22 -j ACCEPT\nip6tables -P INPUT DROP",
+        "ip6tables -A INPUT -p ipv6-icmp -j ACCEPT\nip6tables -P INPUT DROP",
+        kind="dual",
+    ),
+    Pair("node-reaches-itself", DROP.format("INPUT -i lo"), DROP.format("INPUT -i lo ! -s 127.0.0.0/8")),
 )  # fmt: skip
 
 
@@ -407,13 +418,56 @@ def test_the_pods_of_one_bridge_answer_past_the_node() -> None:
 def test_a_node_with_ipv6_has_its_paths_in_both_families() -> None:
     """ssh over IPv6 stands beside ssh; only the main family cuts the undo."""
     links = (LO, Link("eth0", "192.0.2.10/24 2001:db8::10/64"))
-    routes6 = ("default via 2001:db8::1 dev eth0", "2001:db8::/64 dev eth0 proto kernel")
-    state = node(links=links, routes=ROUTED_ROUTES[:2], routes6=routes6, iptables=EMPTY)
+    state = node(links=links, routes=ROUTED_ROUTES[:2], routes6=ROUTES6, iptables=EMPTY)
     found: tuple[Path, ...] = paths(state, derive_topology(state), None)
     ssh = [path for path in found if path.invariant == "operator-reaches-node"]
 
     assert {"ip", "ip6"} == {path.flow.family for path in ssh}
     assert {"ip"} == {path.flow.family for path in ssh if path.cuts_undo}
+
+
+@pytest.mark.parametrize(
+    ("rule", "lost"),
+    [
+        ("ip6tables -A INPUT -p ipv6-icmp --icmpv6-type neighbour-solicitation -j DROP", {"eth0/in/135"}),
+        ("ip6tables -A INPUT -p ipv6-icmp --icmpv6-type neighbour-advertisement -j DROP", {"eth0/in/136"}),
+        ("ip6tables -A OUTPUT -p ipv6-icmp -j DROP", {"eth0/out/135", "eth0/out/136"}),
+        ("ip6tables -A INPUT -p ipv6-icmp --icmpv6-type echo-request -j DROP", set()),
+        ("ip6tables -A INPUT -m conntrack --ctstate INVALID -j DROP", set()),
+    ],
+    ids=["questions", "answers", "own", "pings", "invalid"],
+)
+def test_each_way_of_neighbour_discovery_is_walked(rule: str, lost: set[str]) -> None:
+    """Questions and answers, both ways; its packets are untracked, which no rule takes for invalid."""
+    found = followed(world("dual"), rule)
+
+    assert {f"neighbours-are-found/{name}" for name in lost} == {
+        item.path.name
+        for item in found
+        if item.newly_broken and item.path.invariant == "neighbours-are-found"
+    }
+
+
+def test_without_an_address_beyond_the_link_nobody_is_to_be_found() -> None:
+    """A node that has only IPv4 and what every link has does not cry wolf."""
+    links = (LO, Link("eth0", "192.0.2.10/24"))
+    state = node(links=links, routes=ROUTED_ROUTES[:2], iptables=EMPTY)
+
+    assert not [
+        one for one in paths(state, derive_topology(state), None) if one.invariant == "neighbours-are-found"
+    ]
+
+
+@pytest.mark.parametrize(("policy", "broken_ways"), [("DROP", 2), ("ACCEPT", 0)])
+def test_an_address_that_comes_with_the_rules_is_asked_about(policy: str, broken_ways: int) -> None:
+    """What the rules do to an address counts also where both are in one proposal; at the reboot neither is there."""
+    links = (LO, Link("eth0", "192.0.2.10/24"))
+    state = node(links=links, routes=ROUTED_ROUTES[:2], iptables=EMPTY)
+    found = followed(state, "ip -6 addr add fd00:1::11/64 dev eth0", f"ip6tables -P INPUT {policy}")
+    mine = [item for item in found if item.path.invariant == "neighbours-are-found"]
+
+    assert broken_ways == sum(item.newly_broken for item in mine)
+    assert not any(item.already_broken for item in mine)
 
 
 def test_a_service_whose_own_rules_change_is_asked() -> None:
