@@ -55,7 +55,7 @@ class Fib:
             return
         for link in self.state.links:
             for address in link.addresses:
-                if address.family == self.family and link.up:
+                if address.family == self.family and (link.up or self.family == "ip"):
                     prefix = f"{address.address}/{self.bits}"
                     if address.address.startswith("127."):
                         prefix = "127.0.0.0/8"
@@ -179,7 +179,12 @@ class Fib:
         legs = self.hops(route)
         if legs is None:
             return Found("blackhole", route)
-        alive = tuple(leg for leg in legs if self._alive(leg, ignore_linkstate=ignore_linkstate))
+        # What is local never dies with its link (fib_semantics.c, fib_sync_down_dev; ip6_fib.c, fib6_ifdown; measured).
+        alive = tuple(
+            leg
+            for leg in legs
+            if route.type == "local" or self._alive(leg, ignore_linkstate=ignore_linkstate)
+        )
         if query.oif:
             alive = tuple(leg for leg in alive if leg.link == query.oif)
         return Found(route.type, route, alive) if alive or (not legs and not query.oif) else None

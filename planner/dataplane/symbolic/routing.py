@@ -339,6 +339,10 @@ class Table:
             return Way("unknown", doubt=f"route {route.prefix} wraps packets ({hops[0].encap})")
         for hop in hops:
             link = self.view.links.get(hop.link)
+            # What is local never dies with its link (fib_semantics.c, fib_sync_down_dev(); ip6_fib.c, fib6_ifdown(); measured).
+            if route.type == "local":
+                legs.append((hop.link, hop.via, hop.weight))
+                continue
             # Down is dead; without carrier only where it is said so (fib_trie.c, fib_table_lookup()).
             if (link is None and self.view.links) or (link is not None and not link.up):
                 continue

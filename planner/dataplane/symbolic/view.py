@@ -216,5 +216,5 @@ class View:
             )
             for name, held in sorted(self.addresses.items())
             for one in held
-            if self.links[name].up
+            if self.links[name].up or not self.six
         ]  # fmt: skip
