@@ -28,8 +28,14 @@ def walked(before: NodeState, after: NodeState, one: PacketClass) -> PacketClass
         if not fitting and ending.disposition is not Disposition.UNKNOWN
     ]
     if doubts:
-        update |= {"exactness": Exactness.UNKNOWN, "because": (*doubts, *one.because)}
+        update |= {"exactness": Exactness.UNKNOWN, "because": _once((*doubts, *one.because))}
     return one.model_copy(update=update)
+
+
+def _once(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Each reason once: a match is not told beside the rule that has it."""
+    every = tuple(dict.fromkeys(texts))
+    return tuple(text for text in every if not any(text != other and text in other for other in every))
 
 
 def _fitting(ending: Ending, traces: tuple[Trace, ...], told: PacketClass) -> tuple[Trace, ...]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from planner.models.node import NodeState
     from planner.models.snapshot import Snapshot
 
+PORTS = 4
+"""Ports of a bridge that a note names."""
+
 
 def trace(
     snapshot: Annotated[Path, typer.Argument(help="Snapshot or bundle.", readable=False)],
@@ -49,10 +52,27 @@ def trace(
         print_data(printed(TraceV1(node=where.name, flows=flows_told)))
         return
     texts = [
-        describe_traces(flow, traces, node=where.name, width=width(), color=color_wanted())
+        describe_traces(
+            flow,
+            traces,
+            node=where.name,
+            note=_unnamed_port(where, flow),
+            width=width(),
+            color=color_wanted(),
+        )
         for flow, traces in found
     ]
     print_text("\n".join(texts))
+
+
+def _unnamed_port(where: "NodeState", flow: "Flow") -> str:
+    """That a packet comes by a bridge and nobody said by which port: answers to it go the way of those that are routed."""
+    entry = flow.entry
+    ports = [link.name for link in where.links if entry.link and link.master == entry.link and link.up]
+    if entry.bridge_port or not ports:
+        return ""
+    shown = ", ".join(ports[:PORTS]) + (f" and {len(ports) - PORTS} more" if len(ports) > PORTS else "")
+    return f"By which port of {entry.link} it comes is not known, and may decide: name one behind the flow with `in`: {shown}."
 
 
 def _node(snapshot: "Snapshot", name: str, path: Path) -> "NodeState":

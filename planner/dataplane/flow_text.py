@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from planner.dataplane.bridge import port_of
 from planner.dataplane.packet import WITH_PORTS, number
 from planner.dataplane.query import Query
 from planner.dataplane.view import View, view_of
@@ -187,4 +188,8 @@ def _way_back(view: View, source: str, family: str) -> str:
         raise _bad(
             f"no route of {view.state.name} leads to {source}, so that the link it comes by must be named"
         )
+    link = view.links.get(found.legs[0].link)
+    if link is not None and link.kind == "bridge":
+        # Who is on a bridge comes by a port of it, where the tables of neighbours and addresses tell which.
+        return port_of(view, link.name, source) or link.name
     return found.legs[0].link

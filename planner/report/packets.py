@@ -22,7 +22,10 @@ WORDS = {
     "otherwise": "led elsewhere",
     "unknown": "not decided",
 }
-IDLE = frozenset({"node", "pods-to-node", "self"})
+ITSELF = "self"
+"""The node's packets to itself."""
+PRACTICALLY_ALL = 0.9
+IDLE = frozenset({"node", "pods-to-node", ITSELF})
 KINDS = ("blocked", "let through", "otherwise", "unknown")
 REASONS = 3
 NEARLY = 0.9
@@ -148,7 +151,14 @@ def _counted(comparisons: list[Comparison]) -> list[str]:
 
 
 def _asked(comparison: Comparison) -> list[PacketClass]:
-    return [one for one in comparison.classes if one.part not in ASIDE and not _unheard(one)]
+    # Where all of it is gone, programs that are not in the snapshot's list are cut off as well.
+    gone = {(loss.part, loss.family) for loss in comparison.losses if loss.certain >= PRACTICALLY_ALL}
+    return [
+        one
+        for one in comparison.classes
+        if one.part not in ASIDE
+        and (not _unheard(one) or (one.part == ITSELF and (ITSELF, one.witness.family) in gone))
+    ]
 
 
 def _unheard(one: PacketClass) -> bool:

@@ -18,10 +18,12 @@ JUMPS = ("jumps to ", "goes to ")
 
 
 def describe_traces(
-    flow: Flow, traces: Sequence[Trace], *, node: str, width: int = 80, color: bool = False
+    flow: Flow, traces: Sequence[Trace], *, node: str, note: str = "", width: int = 80, color: bool = False
 ) -> str:
-    """One flow and all of its outcomes."""
+    """One flow and all of its outcomes; `note` is what the answer takes for granted."""
     lines = [_bold(f"{visible(str(flow))}, on {visible(node)}", color=color)]
+    if note:
+        lines.extend(_wrapped(note, width, indent=0, hang=2))
     if len(traces) > 1:
         lines.append(f"{len(traces)} outcomes are possible")
     for place, trace in enumerate(traces, 1):

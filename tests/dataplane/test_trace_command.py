@@ -23,6 +23,19 @@ def test_a_service_is_told_with_its_endpoints(capsysbinary: pytest.CaptureFixtur
     assert "KUBE-SERVICES 2 > KUBE-SVC-TCOU7JCQXEZGVUNU 3" in text
 
 
+def test_a_packet_of_a_pod_behind_an_unknown_port_says_so(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """Where the port on the bridge is not known the ports to name are told; a packet that names one has no note."""
+    assert 0 == run(["trace", DEMO, "10.244.1.2:40000 -> 10.0.0.11:443 tcp"])
+    guessed = " ".join(capsysbinary.readouterr().out.decode().split())
+    assert 0 == run(["trace", DEMO, "10.244.1.2:40000 -> 10.0.0.11:443 tcp in veth2rzv4org"])
+    named = " ".join(capsysbinary.readouterr().out.decode().split())
+
+    assert "By which port of cni0 it comes is not known" in guessed
+    assert "name one behind the flow with `in`: veth2rzv4org, vethjydubblc" in guessed
+    assert "By which port" not in named
+    assert "bridged to 10.244.1.3" in named
+
+
 def test_json_holds_the_whole_trace(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     """What a program reads is the noun, and reads back as it."""
     assert 0 == run(["trace", DEMO, DNS, "--json"])

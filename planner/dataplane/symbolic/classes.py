@@ -21,8 +21,6 @@ SHOWN = 6
 """Boxes of a class."""
 ASKED = 12
 """Open questions named for a class."""
-SOUGHT = 20_000
-"""Nodes of a set that are looked through for them."""
 Group = tuple[object, ...]
 Exact = Callable[[PacketSet], list[tuple[End, End, PacketSet]]]
 """How some packets end on both sides where they are treated differently, each destination told apart."""
@@ -194,7 +192,6 @@ def _class(
 ) -> PacketClass:
     space.tidy()
     every = space.union([where for _, _, where in members.pairs])
-    asked = space.oracles_of(every, most=SOUGHT)
     unknown = space.unknowns
     certain = space.certain(every, unknown)
     lost = [end.doubt for pair in members.pairs for end in pair[:2] if end.disposition is Disposition.UNKNOWN]
@@ -218,18 +215,20 @@ def _class(
     before, after, _ = next(
         (pair for pair in members.pairs if (pair[2] & among & header).satisfiable()), members.pairs[0]
     )
-    drawn = [oracle for oracle in asked if oracle.chance is not None]
+    # What is told is what the packet that is shown hangs on; of the others the exactness speaks.
+    own = space.oracles_of(every & header)
+    drawn = [oracle for oracle in own if oracle.chance is not None]
     for mine, theirs, apart in () if exact is None else exact(header):
         # Destinations that nothing tells apart were taken as one, and so were rules of one form.
         if _group(mine, theirs) == _group(before, after):
             before, after = mine, theirs
-            own = [oracle for oracle in space.oracles_of(apart) if oracle.chance is not None]
-            drawn = own or drawn
+            drawn = [oracle for oracle in space.oracles_of(apart) if oracle.chance is not None]
             break
-    because = list(dict.fromkeys([*lost, *(oracle.text for oracle in asked if oracle.chance is None)]))
+    lost = [end.doubt for end in (before, after) if end.disposition is Disposition.UNKNOWN]
+    because = list(dict.fromkeys([*lost, *(oracle.text for oracle in own if oracle.chance is None)]))
     if exactness is Exactness.EXACT:
         because = []
-    shown = list(boxes(space, every, SHOWN + 1, BOX_PARTS))
+    shown = list(boxes(space, every, SHOWN + 1, BOX_PARTS, around=one))
     texts = [box_text(space, box, names) for box in shown[:SHOWN]] + (["…"] if len(shown) > SHOWN else [])
     part_of = None if members.cell is None else members.cell.part
     return PacketClass(

@@ -57,6 +57,8 @@ USUAL = (
 """A packet that people have seen."""
 ODD = {"ip": ((0, 8), (127 << 24, 8)), "ip6": ((0, 8), (0xFE80 << 112, 10))}
 """Sources that no other host has."""
+NO_HOST = {"ip": ((0, 8), (0xE0 << 24, 3)), "ip6": ((0xFF << 120, 8), (0, 128))}
+"""Sources that no host has: groups, broadcasts, and no address at all."""
 UNICAST = {"ip": ((0xE0000000, 4), (0xFFFFFFFF, 32)), "ip6": ((0xFF << 120, 8),)}
 """Every destination but these."""
 
@@ -178,10 +180,22 @@ class Analysis:
         except OutOfNodes:
             return ()
 
+    def _plain_sources(self) -> PacketSet:
+        """Sources that a host may have: no groups, and no ends of the node's own networks."""
+        space = self.space
+        never = [space.prefix(Part.SOURCE, value, length) for value, length in NO_HOST[self.family]]
+        for view in self.views if self.family == "ip" else ():
+            for held in view.addresses.values():
+                for net in (net_of(address.prefix) for address in held):
+                    if net.length < 31:
+                        last = net.value | ((1 << (32 - net.length)) - 1)
+                        never += [space.equals(Part.SOURCE, net.value), space.equals(Part.SOURCE, last)]
+        return ~space.union(never)
+
     def wishes(self, hints: Sequence[Hint]) -> list[PacketSet]:
         """What makes a witness readable, the most wanted first."""
         space = self.space
-        found: list[PacketSet] = []
+        found = [self._plain_sources()]
         for hint in hints:
             if any(
                 prefix and (":" in prefix) != (self.family == "ip6")

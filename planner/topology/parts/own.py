@@ -15,6 +15,8 @@ from planner.topology.parts.pieces import (
 )
 from planner.topology.world import TCP, UDP, World, pairs
 
+LOOPBACK = ("127.0.0.1/32", "::1/128")
+
 
 def to_itself(world: World) -> Iterator[TrafficPart]:
     """Whatever source they have: it is its own."""
@@ -26,6 +28,7 @@ def to_itself(world: World) -> Iterator[TrafficPart]:
     yield TrafficPart(
         name="self", words="the node's packets to itself",
         boxes=(PacketBox(links=("",), destination=here, states=KNOWN),),
+        used=(PacketBox(links=("",), source=LOOPBACK, destination=LOOPBACK, states=("NEW", "ESTABLISHED")),),
     )  # fmt: skip
 
 
