@@ -8,12 +8,12 @@ from planner.dataplane.bridge import port_of
 from planner.dataplane.conntrack import reply
 from planner.dataplane.trace import trace
 from planner.dataplane.view import View, view_of
+from planner.invariants.carried import carried_in, carried_out, gone_of, is_tunnel, lost_of
 from planner.invariants.catalogue import invariant_of
 from planner.models.flow import Disposition, Entry, Flow, Trace
 from planner.models.invariant import Holding, Path, Walked
 from planner.models.node import NodeState
 
-ARRIVES = frozenset({Disposition.SENT, Disposition.DELIVERED, Disposition.BRIDGED})
 LOCAL = "local"
 
 
@@ -30,10 +30,15 @@ class One:
 def walk(state: NodeState, path: Path) -> Walked:
     """Whether the packet arrives and is answered: only if it is so whatever is drawn."""
     view = view_of(state)
-    gone = _gone(view, path.flow.entry)
+    gone = gone_of(view, path.flow.entry)
     if gone:
         return Walked(holding=Holding.BROKEN, reason=gone)
+    came = carried_in(view, path.flow)
+    if came is not None and came.holding is Holding.BROKEN:
+        return Walked(holding=came.holding, reason=came.reason, traces=(came.trace,))
     ways = [way for one in trace(state, path.flow) for way in _followed(view, path, one)]
+    if came is not None and all(way.holding is Holding.HOLDS for way in ways):
+        return Walked(holding=came.holding, reason=came.reason, traces=(came.trace,))
     for holding in (Holding.BROKEN, Holding.UNKNOWN):
         found = next((way for way in ways if way.holding is holding), None)
         if found is not None:
@@ -47,37 +52,31 @@ def walk(state: NodeState, path: Path) -> Walked:
     return Walked(holding=Holding.HOLDS, traces=ways[0].traces)
 
 
-def _gone(view: View, entry: Entry) -> str:
-    """Where nothing can come from any more."""
-    for name in (entry.link, entry.bridge_port):
-        link = view.links.get(name)
-        if name and link is None:
-            return f"there is no link {name}" if not view.missing("links") else ""
-        if link is not None and not link.up:
-            return f"{name} is down"
-    port = view.links.get(entry.bridge_port)
-    if port is not None and port.master != entry.link:
-        return f"{entry.bridge_port} is no port of {entry.link}"
-    return ""
-
-
 def _followed(view: View, path: Path, opened: Trace) -> Iterator[One]:
     """The ways that begin with this trace of the opening packet."""
     if opened.disposition is Disposition.UNKNOWN:
         ways = [way for one in opened.alternatives for way in _followed(view, path, one)]
         yield _whichever(ways) or One(Holding.UNKNOWN, (opened,), opened.reason)
         return
-    reason = _lost(opened) or _astray(path, opened)
+    reason = lost_of(opened) or _astray(path, opened)
     if reason:
         yield One(Holding.BROKEN, (opened,), reason)
+        return
+    carrier = carried_out(view, opened)
+    if carrier is not None:
+        yield One(carrier.holding, (opened, carrier.trace), carrier.reason)
         return
     answer = answer_to(view, path.flow, opened) if path.answered else None
     if answer is None:
         yield One(Holding.HOLDS, (opened,))
         return
-    gone = _gone(view, answer.entry)
+    gone = gone_of(view, answer.entry)
     if gone:
         yield One(Holding.BROKEN, (opened,), gone, answering=True)
+        return
+    carrier = carried_in(view, answer)
+    if carrier is not None:
+        yield One(carrier.holding, (opened, carrier.trace), carrier.reason, answering=True)
         return
     for back in trace(view.state, answer):
         yield _came_back(view, path, opened, back)
@@ -88,15 +87,6 @@ def _whichever(ways: list[One]) -> One | None:
     if ways and len({way.holding for way in ways}) == 1 and ways[0].holding is not Holding.UNKNOWN:
         return ways[0]
     return None
-
-
-def _lost(found: Trace) -> str:
-    if found.disposition in ARRIVES:
-        silent = found.disposition is Disposition.SENT and found.reason
-        return found.reason if silent else ""
-    if found.reason.startswith(("-A ", "policy ")):
-        return f"{found.disposition.value}: `{found.reason}`" if found.reason[0] == "-" else found.reason
-    return f"{found.disposition.value}: {found.reason}" if found.reason else found.disposition.value
 
 
 def _astray(path: Path, found: Trace) -> str:
@@ -132,9 +122,12 @@ def _came_back(view: View, path: Path, opened: Trace, back: Trace) -> One:
     if back.disposition is Disposition.UNKNOWN:
         ways = [_came_back(view, path, opened, other) for other in back.alternatives]
         return _whichever(ways) or One(Holding.UNKNOWN, traces, back.reason, answering=True)
-    reason = _lost(back) or _back_astray(view, path, back)
+    reason = lost_of(back) or _back_astray(view, path, back)
     if reason:
         return One(Holding.BROKEN, traces, reason, answering=True)
+    carrier = carried_out(view, back)
+    if carrier is not None:
+        return One(carrier.holding, (*traces, carrier.trace), carrier.reason, answering=True)
     return One(Holding.HOLDS, traces)
 
 
@@ -154,7 +147,10 @@ def _back_astray(view: View, path: Path, back: Trace) -> str:
     if back.disposition is Disposition.BRIDGED or back.link == entry:
         return ""
     defaults = {hop.link for route in view.state.routes if route.is_default for hop in route.nexthops}
-    return "" if {back.link, entry} <= defaults else f"the answer leaves by {back.link} instead of {entry}"
+    if {back.link, entry} <= defaults:
+        return ""
+    past = ", where nothing says that the other end takes it" if is_tunnel(view, entry) else ""
+    return f"the answer leaves by {back.link} instead of {entry}{past}"
 
 
 def answer_to(view: View, flow: Flow, opened: Trace) -> Flow | None:
@@ -170,7 +166,9 @@ def answer_to(view: View, flow: Flow, opened: Trace) -> Flow | None:
     port = opened.port or _some_port(view, bridge, asked)
     if not port:
         return answer
-    if _across(view, bridge, answer.destination):
+    # Who sent a frame past the node has the other in the prefix of his own address, and is in that of the other.
+    past_node = opened.disposition is Disposition.BRIDGED and answer.destination == flow.source
+    if past_node or _across(view, bridge, answer.destination):
         back = asked if answer.destination == flow.source else port_of(view, bridge, answer.destination)
         entry = Entry(link=bridge, bridge_port=port, to_router=False, out_port=back)
     else:

@@ -150,8 +150,12 @@ def _at_entry(wires: Wires, path: Path, event: Event) -> bool:
     entry = path.flow.entry
     if not entry.link:
         return not event.link
-    defaults = {event.link, wires.master(event.link)}
-    return bool(defaults & {entry.link, entry.bridge_port})
+    if not event.link:
+        return False
+    if {event.link, wires.master(event.link)} & {entry.link, entry.bridge_port} - {""}:
+        return True
+    # An answer may leave by another uplink; one that leaves past the overlay is not certain to be taken by the other end.
+    return {event.link, entry.link} <= wires.uplinks
 
 
 def _own(stage: Stage, wires: Wires, path: Path) -> str:

@@ -59,6 +59,8 @@ class Wires:
     def __init__(self, stage: Stage, state: NodeState) -> None:
         self._stage = stage
         self.links = {link.name: link for link in state.links}
+        self.uplinks = {hop.link for route in state.routes if route.is_default for hop in route.nexthops}
+        """Links with a default route."""
         self._ethernet = {name for name, link in self.links.items() if link.mac.count(":") >= FIRST_COLONS}
         self._tunnels = {link.name: link for link in state.links if link.kind == "vxlan"}
         self._behind: dict[str, str] = {}

@@ -501,3 +501,60 @@ def test_a_node_whose_route_changes_is_asked() -> None:
     assert {"pods-reach-pods-elsewhere/10.244.50.2", "pods-elsewhere-reach-pods/10.244.50.2"} == {
         item.path.name for item in found if item.newly_broken and item.horizon is Horizon.NOW
     }
+
+
+def _elsewhere(found: tuple[Kept, ...]) -> dict[str, Kept]:
+    """The path to pods of other nodes and the one from them, at once."""
+    return {
+        item.path.invariant: item
+        for item in found
+        if item.horizon is Horizon.NOW
+        and item.step is None
+        and item.path.invariant in {"pods-reach-pods-elsewhere", "pods-elsewhere-reach-pods"}
+    }
+
+
+MET = (
+    "ip neigh replace 10.244.2.0 lladdr 02:00:00:00:02:02 dev flannel.1 nud permanent",
+    "bridge fdb append 02:00:00:00:02:02 dev flannel.1 dst 192.0.2.11",
+)
+
+
+def carried() -> NodeState:
+    """A node of flannel's that has met another one."""
+    return propose(world("flannel"), [recognise("met.sh", "\n".join(MET) + "\n")]).after[Horizon.NOW]
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        ("ip addr del 192.0.2.10/24 dev eth0", "the node does not have"),
+        ("ip link set eth0 down", "eth0 is down"),
+    ],
+)
+def test_what_the_overlay_carries_is_lost_with_the_overlays_own_packets(harm: str, reason: str) -> None:
+    """A tunnel that is up sends nothing when its outer packets have no source or no link."""
+    found = _elsewhere(followed(carried(), harm))
+    assert {"pods-reach-pods-elsewhere", "pods-elsewhere-reach-pods"} == {
+        name for name, item in found.items() if item.newly_broken
+    }
+    assert all(reason in item.after.reason for item in found.values())
+
+
+def test_an_answer_that_leaves_past_the_overlay_is_not_taken_for_arrived() -> None:
+    """The other end may look at where it comes from: it asked through the tunnel."""
+    found = _elsewhere(followed(carried(), "ip route replace 10.244.2.0/24 via 192.0.2.11 dev eth0"))
+    after = found["pods-elsewhere-reach-pods"].after
+    assert (Holding.BROKEN, True) == (after.holding, after.answering)
+    assert (
+        "the answer leaves by eth0 instead of flannel.1, where nothing says that the other end takes it"
+        == after.reason
+    )
+
+
+def test_pods_of_a_bridge_reach_each_other_whatever_addresses_the_bridge_has() -> None:
+    """Frames go from port to port: who is on the link is decided by the pods' own addresses."""
+    found = followed(world("flannel", EMPTY), "ip addr flush dev cni0")
+    here = [item for item in found if item.path.invariant == "pods-reach-pods-here"]
+    assert here
+    assert {Holding.HOLDS} == {item.after.holding for item in here}
