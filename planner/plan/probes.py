@@ -42,7 +42,7 @@ def _probe(one: Kept, pods: dict[str, Pod]) -> Iterator[Probe]:
     """Nothing for what no command can send: packets of a connection that is open already, an overlay's own."""
     flow = one.path.flow
     command = _command(flow)
-    if not command or flow.state != "NEW":
+    if not command or flow.state != "NEW" or _unheard(one):
         return
     where, prefix = _where(one, pods)
     yield Probe(
@@ -53,6 +53,12 @@ def _probe(one: Kept, pods: dict[str, Pod]) -> Iterator[Probe]:
         path=one.path.name,
         after=MEANT[one.after.holding],
     )
+
+
+def _unheard(one: Kept) -> bool:
+    """Whether it leads from the node to itself and no program is known that would answer."""
+    heard = {trace.listens for trace in one.before.traces} - {"", "nobody"}
+    return one.path.flow.source == one.path.flow.destination and not heard
 
 
 def expected(after: Walked) -> str:

@@ -45,6 +45,18 @@ def test_what_the_change_breaks_is_expected_to_fail_and_the_rest_to_work() -> No
     assert {"works"} == {probe.after for probe in api}
 
 
+def test_loopback_is_asked_only_where_somebody_listens() -> None:
+    """A port of the node that no known program holds refuses before the change as well."""
+    found = {name: probe for name, probe in of_demo().items() if name.startswith("node-reaches-itself/")}
+    heard = {
+        f"node-reaches-itself/{one.address}"
+        for one in load_state(DEMO).nodes[0].volatile.listeners or ()
+        if one.protocol == "tcp" and one.address in {"127.0.0.1", "::1"}
+    }
+
+    assert heard == set(found)
+
+
 def test_a_path_that_is_broken_already_is_no_probe() -> None:
     """What fails before the change and after it proves nothing about the change."""
     node = load_state(DEMO).nodes[0]
