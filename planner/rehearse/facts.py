@@ -21,7 +21,7 @@ from planner.emit.ip_words import (
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.rehearsal import Difference
-from planner.models.route import Route
+from planner.models.route import LOCAL, Route
 from planner.models.ruleset import IpSet, Ruleset, Table
 from planner.plan.checks import UNREADABLE
 
@@ -54,7 +54,40 @@ def facts(state: NodeState) -> dict[str, Fact]:
 
 def compare(wanted: NodeState, found: NodeState) -> tuple[Difference, ...]:
     """What is not as it should be, each thing once."""
-    return (*compare_facts(facts(wanted), facts(found)), *_native(wanted, found))
+    return (*compare_facts(facts(wanted), facts(_as_early(wanted, found))), *_native(wanted, found))
+
+
+def _as_early(wanted: NodeState, found: NodeState) -> NodeState:
+    """Without the kernel's local routes of addresses that were recorded before the kernel had made theirs.
+
+    An IPv6 address gets it when the detection of duplicates has ended (net/ipv6/addrconf.c, addrconf_dad_completed;
+    measured), which nobody has to bring about or to take back.
+    """
+    recorded = {
+        (route.prefix, hop.link)
+        for route in wanted.routes
+        if route.family == "ip6" and route.table == LOCAL
+        for hop in route.nexthops
+    }
+    early = {
+        (f"{address.address}/128", link.name)
+        for link in wanted.links
+        if link.up
+        for address in link.addresses
+        if address.family == "ip6"
+    } - recorded
+    routes = tuple(
+        route
+        for route in found.routes
+        if not (
+            route.table == LOCAL
+            and route.type == "local"
+            and route.protocol == "kernel"
+            and len(route.nexthops) == 1
+            and (route.prefix, route.nexthops[0].link) in early
+        )
+    )
+    return found if len(routes) == len(found.routes) else found.model_copy(update={"routes": routes})
 
 
 def compare_facts(wanted: dict[str, Fact], found: dict[str, Fact]) -> tuple[Difference, ...]:

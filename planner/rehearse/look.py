@@ -19,6 +19,7 @@ from planner.rehearse.digest import MANAGED, digest
 from planner.rehearse.inside.files import Found
 from planner.rehearse.namespaces import Namespaces
 from planner.rehearse.process import Completed
+from planner.rehearse.rebuild import tentative
 
 COMMANDS = (
     "ip/addr",
@@ -80,6 +81,11 @@ class Seen:
     def state(self) -> NodeState:
         """The state that the sections tell."""
         return parse_node(self.sections, name=self.name)
+
+    @property
+    def tentative(self) -> bool:
+        """Whether an address still has to be found to be nobody else's: its local route comes only then."""
+        return any(tentative(one.text) for one in self.sections if one.name == "ip/addr")
 
 
 class Looks:

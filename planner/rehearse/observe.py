@@ -30,6 +30,11 @@ def links(namespaces: Namespaces) -> tuple[Link, ...]:
     return read_links(_sections(namespaces, ["ip/addr"]))
 
 
+def addresses(namespaces: Namespaces) -> str:
+    """What `ip` prints of links and addresses, in JSON."""
+    return _sections(namespaces, ["ip/addr"]).text("ip/addr", "links") or ""
+
+
 def routes(namespaces: Namespaces) -> tuple[Route, ...]:
     """Routes of all tables."""
     names = [f"ip/route{digit}{kind}" for _, digit in FAMILIES for kind in ("", "-text")]

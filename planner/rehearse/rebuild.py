@@ -1,5 +1,6 @@
 """A recorded node put into empty namespaces, in an order that the kernel accepts."""
 
+import json
 import posixpath
 import time
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ QUIET = {
 """Of new links: no addresses of their own, no questions to routers. The node's own values follow when all is there."""
 SETTLE = 3.0
 """Seconds that the kernel is given to see carriers (net/core/link_watch.c: events that are not urgent wait for one)."""
+DETECTION = 5.0
+"""Seconds for it: a second for each of `dad_transmits`, after up to one that is drawn."""
 PASSES = 3
 
 
@@ -106,6 +109,28 @@ def settle(namespaces: Namespaces, node: NodeState) -> None:
         # Asked about one link, newer kernels act on what they have seen of it so far (net/core/rtnetlink.c, rtnl_getlink).
         run_all(namespaces, (("ip", "link", "show", "dev", name) for name in waiting))
         time.sleep(0.005)
+
+
+def addressed(namespaces: Namespaces) -> None:
+    """Wait until no address is being looked for at its link any more: it has no local route before (addrconf.c, addrconf_dad_completed)."""
+    end = time.monotonic() + DETECTION
+    while time.monotonic() < end and tentative(observe.addresses(namespaces)):
+        time.sleep(0.02)
+
+
+def tentative(text: str) -> tuple[str, ...]:
+    """Addresses whose detection of duplicates goes on, of what `ip -j addr` prints; without carrier it does not begin."""
+    try:
+        links = json.loads(text)
+    except ValueError:
+        return ()
+    return tuple(
+        str(address.get("local", ""))
+        for link in links
+        if "LOWER_UP" in link.get("flags", ()) and "UP" in link.get("flags", ())
+        for address in link.get("addr_info", ())
+        if address.get("tentative") and not address.get("dadfailed")
+    )
 
 
 def waits_for(node: NodeState, here: Sequence[Link]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from planner.rehearse.look import Looks, Seen
 from planner.rehearse.modules import Modules, needed
 from planner.rehearse.namespaces import Namespaces, StageFailedError
 from planner.rehearse.process import Completed, Running
-from planner.rehearse.rebuild import Rebuilt, rebuild, settle, waits_for
+from planner.rehearse.rebuild import Rebuilt, addressed, rebuild, settle, waits_for
 from planner.rehearse.without import why_not, without
 
 TOOLS = ("ip", "bridge", "sh")
@@ -184,6 +184,7 @@ class Stage:
     def settle(self) -> None:
         """Wait until links have seen their carriers, where a command took one away or gave one."""
         settle(self._namespaces, self._node)
+        addressed(self._namespaces)
 
     def place(self, state: NodeState) -> NodeState:
         """The state without what `not_rebuilt` lists, and without nothing else.

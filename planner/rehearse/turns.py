@@ -74,7 +74,7 @@ class Ground:
     def _settled(self) -> tuple[Seen, NodeState]:
         seen = self.stage.look(self._paths)
         state = seen.state()
-        if self.stage.waits_for(state.links):
+        if seen.tentative or self.stage.waits_for(state.links):
             self.stage.settle()
             seen = self.stage.look(self._paths)
             state = seen.state()

@@ -1,0 +1,57 @@
+"""What a way back is judged by, where the kernel goes on with what the record caught in the middle."""
+
+import pytest
+
+from planner.models.link import Address, Link
+from planner.models.node import NodeState
+from planner.models.route import LOCAL, NextHop, Route
+from planner.rehearse.facts import compare
+from planner.rehearse.rebuild import tentative
+
+OWN = Address(address="fe80::1", length=64, scope="link")
+
+
+def state(*addresses: str) -> NodeState:
+    """A node with one address, and local routes for these."""
+    routes = tuple(
+        Route(
+            family="ip6",
+            table=LOCAL,
+            prefix=f"{one}/128",
+            type="local",
+            protocol="kernel",
+            nexthops=(NextHop(link="eth0"),),
+        )
+        for one in addresses
+    )
+    return NodeState(name="node", links=(Link(name="eth0", addresses=(OWN,)),), routes=routes)
+
+
+def test_a_local_route_that_the_record_was_too_early_for_is_not_left_behind() -> None:
+    """The address was there; its route comes when the detection of duplicates has ended."""
+    assert () == compare(state(), state("fe80::1"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"), [(("fe80::1",), ()), ((), ("fe80::2",)), ((), ("fe80::1", "fe80::2"))]
+)
+def test_other_local_routes_are_compared(wanted: tuple[str, ...], found: tuple[str, ...]) -> None:
+    """One that is missing, and one of an address that the node did not have."""
+    assert 1 == len(compare(state(*wanted), state(*found)))
+
+
+@pytest.mark.parametrize(
+    ("flags", "more", "expected"),
+    [
+        ('"UP","LOWER_UP"', '"tentative":true', ("fe80::1",)),
+        ('"UP","LOWER_UP"', '"tentative":true,"dadfailed":true', ()),
+        ('"UP"', '"tentative":true', ()),
+        ('"UP","LOWER_UP"', '"dynamic":true', ()),
+    ],
+)
+def test_only_a_detection_that_goes_on_is_waited_for(
+    flags: str, more: str, expected: tuple[str, ...]
+) -> None:
+    """One that failed does not end, and without carrier it does not begin."""
+    text = f'[{{"flags":[{flags}],"addr_info":[{{"local":"fe80::1",{more}}}]}}]'
+    assert expected == tentative(text)
