@@ -28,7 +28,7 @@ def main(runs: int) -> int:
         "-m",
         "pytest",
         "-q",
-        "-rP",
+        "-rfEP",
         "-n",
         "auto",
         "--dist",
@@ -54,7 +54,7 @@ def main(runs: int) -> int:
             last = told.stdout.strip().splitlines()[-1] if told.stdout.strip() else "nothing told"
             print(f"run {run}: {last}, {took[-1]:.0f} s", flush=True)
             if told.returncode:
-                print(told.stdout[-8000:], file=sys.stderr, flush=True)
+                print(failures(told.stdout), file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print("stopped", flush=True)
     print(
@@ -66,6 +66,15 @@ def main(runs: int) -> int:
     if bad:
         return 1
     return 0 if done == runs else 130
+
+
+def failures(text: str) -> str:
+    """What pytest says of the tests that failed, without what it says of the others."""
+    _, _, after = text.partition("= FAILURES =")
+    told = re.split(
+        r"^=+ (?:PASSES|short test summary info) =+$", after or text[-8000:], maxsplit=1, flags=re.MULTILINE
+    )[0]
+    return "\n".join((told[-20_000:], *(f"FAILED {name}" for name in FAILED.findall(text))))
 
 
 def one_run(argv: list[str]) -> "subprocess.CompletedProcess[str]":
