@@ -111,7 +111,9 @@ def test_a_script_that_writes_a_manifest_is_a_script() -> None:
 @pytest.mark.parametrize("name", ["change.sh", "change", "change.rules"])
 def test_tables_within_a_script_do_not_make_it_a_restore_file(name: str) -> None:
     """Its other commands would not be seen."""
-    text = "iptables -P FORWARD DROP\niptables-restore --noflush <<EOF\n*filter\n-A INPUT -j DROP\nCOMMIT\nEOF\n"
+    text = (
+        "iptables -P FORWARD DROP\niptables-restore --noflush <<EOF\n*filter\n-A INPUT -j DROP\nCOMMIT\nEOF\n"
+    )
 
     assert FragmentKind.SCRIPT is recognise(name, text).kind
     assert FragmentKind.SCRIPT is recognise(name, f"# for the nodes\n{text}").kind
