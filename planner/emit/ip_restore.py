@@ -16,6 +16,7 @@ from planner.emit.ip_words import (
     route_command,
     rule_command,
 )
+from planner.iproute.connected import is_local_of, without_local_route
 from planner.iproute.run import run
 from planner.iproute.world import NotModelledError, RefusedError
 from planner.models.link import Address, ForwardingEntry, Link, Neighbour
@@ -269,8 +270,9 @@ def _routes(way: Restoration) -> None:
     _nexthops(way)
     _write_routes(way, [route for route in way.want.routes if _order(route)[0] >= 2])
     wanted = {_key(route) for route in way.want.routes}
+    early = without_local_route(way.want)
     for route in way.state.routes:
-        if _key(route) not in wanted and route in way.state.routes:
+        if _key(route) not in wanted and route in way.state.routes and not is_local_of(route, early):
             way.do(route_command("del", route))
 
 

@@ -1,9 +1,10 @@
 """The routes that the kernel makes by itself for the addresses of a link."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from planner.models.link import Address, Link
+from planner.models.node import NodeState
 from planner.models.route import LOCAL, MAIN, NextHop, Route
 
 MINIMUM_MTU6 = 1280
@@ -117,3 +118,35 @@ def link_local(mac: str) -> str:
         return ""
     octets = [octets[0] ^ 2, *octets[1:3], 0xFF, 0xFE, *octets[3:]]
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes(octets)))
+
+
+def without_local_route(state: NodeState) -> frozenset[tuple[str, str]]:
+    """Prefix and link of the IPv6 addresses in a state that lack the kernel's local route.
+
+    An address gets it when the detection of duplicates has ended (net/ipv6/addrconf.c, addrconf_dad_completed; measured),
+    which nobody has to bring about or to take back: the state was recorded before.
+    """
+    recorded = {
+        (route.prefix, hop.link)
+        for route in state.routes
+        if route.family == "ip6" and route.table == LOCAL
+        for hop in route.nexthops
+    }
+    held = {
+        (f"{address.address}/128", link.name)
+        for link in state.links
+        if link.up
+        for address in link.addresses
+        if address.family == "ip6"
+    }
+    return frozenset(held - recorded)
+
+
+def is_local_of(route: Route, addresses: Collection[tuple[str, str]]) -> bool:
+    """Whether it is the kernel's local route of one of these addresses: prefix and link of each."""
+    return (
+        route.table == LOCAL
+        and (route.type, route.protocol) == ("local", "kernel")
+        and len(route.nexthops) == 1
+        and (route.prefix, route.nexthops[0].link) in addresses
+    )

@@ -18,10 +18,11 @@ from planner.emit.ip_words import (
     route_command,
     rule_command,
 )
+from planner.iproute.connected import is_local_of, without_local_route
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.rehearsal import Difference
-from planner.models.route import LOCAL, Route
+from planner.models.route import Route
 from planner.models.ruleset import IpSet, Ruleset, Table
 from planner.plan.checks import UNREADABLE
 
@@ -58,35 +59,9 @@ def compare(wanted: NodeState, found: NodeState) -> tuple[Difference, ...]:
 
 
 def _as_early(wanted: NodeState, found: NodeState) -> NodeState:
-    """Without the kernel's local routes of addresses that were recorded before the kernel had made theirs.
-
-    An IPv6 address gets it when the detection of duplicates has ended (net/ipv6/addrconf.c, addrconf_dad_completed;
-    measured), which nobody has to bring about or to take back.
-    """
-    recorded = {
-        (route.prefix, hop.link)
-        for route in wanted.routes
-        if route.family == "ip6" and route.table == LOCAL
-        for hop in route.nexthops
-    }
-    early = {
-        (f"{address.address}/128", link.name)
-        for link in wanted.links
-        if link.up
-        for address in link.addresses
-        if address.family == "ip6"
-    } - recorded
-    routes = tuple(
-        route
-        for route in found.routes
-        if not (
-            route.table == LOCAL
-            and route.type == "local"
-            and route.protocol == "kernel"
-            and len(route.nexthops) == 1
-            and (route.prefix, route.nexthops[0].link) in early
-        )
-    )
+    """Without the kernel's local routes of addresses that were recorded before the kernel had made theirs."""
+    early = without_local_route(wanted)
+    routes = tuple(route for route in found.routes if not is_local_of(route, early))
     return found if len(routes) == len(found.routes) else found.model_copy(update={"routes": routes})
 
 

@@ -266,6 +266,28 @@ def test_equal_states_need_no_command(lines: list[str]) -> None:
     assert () == unrestorable(state, state)
 
 
+def test_a_local_route_that_the_record_was_too_early_for_stays() -> None:
+    """The kernel makes it when the detection of duplicates ends: taking it away would take the address from the node."""
+    address = Address(address="fe80::1", length=64, scope="link")
+    link = Link(name="eth0", up=True, addresses=(address,))
+    local = Route(
+        family="ip6",
+        table="255",
+        prefix="fe80::1/128",
+        type="local",
+        protocol="kernel",
+        nexthops=(NextHop(link="eth0"),),
+    )
+    early = NodeState(name="n", links=(link,))
+    later = NodeState(name="n", links=(link,), routes=(local,))
+    foreign = local.model_copy(update={"prefix": "fe80::2/128"})
+
+    assert () == restore_commands(later, early)
+    assert [("ip", "-6", "route", "del")] == [
+        words[:4] for words in restore_commands(later.model_copy(update={"routes": (foreign,)}), early)
+    ]
+
+
 def test_what_no_command_makes_again_is_residue() -> None:
     """A pod's link belongs to its pod, a leased address to its lease."""
     pod = Link(name="cali1", kind="veth", peer_elsewhere=True)
