@@ -169,6 +169,18 @@ undo_step() {
   [ -z "$nc_residue" ] || printf '%s\n' "$nc_residue" | while read -r nc_line; do say "  remains: $nc_line"; done
 }
 
+# Whether all that was taken back is as the first step that touched it found it.
+as_at_first() {
+  seen=
+  nc_i=$to
+  while [ "$nc_i" -le "$NC_LAST" ]; do
+    case $(status_of "$nc_i") in
+    undoing | undone) all "$nc_i" first_before || return 1 ;;
+    esac
+    nc_i=$((nc_i + 1))
+  done
+}
+
 case $mode in
 list) list_steps; exit 0 ;;
 confirm) confirm ;;
@@ -224,6 +236,11 @@ while [ "$n" -ge "$to" ]; do
   if applied "$n"; then undo_step; fi
   n=$((n - 1))
 done
+# What an older step was to put right may have stood in the way of a newer one: the end counts.
+if [ -n "$failed" ] && [ -z "$left" ] && as_at_first; then
+  for nc_i in $failed; do mark "$nc_i" undone; done
+  failed=
+fi
 [ -z "$failed" ] || die 4 "not as before: step$failed; $state/before holds the state before the change"
 [ -z "$left" ] || die 3 "left alone, because somebody else has changed them: step$left"
 if [ -n "$partial" ]; then

@@ -226,6 +226,26 @@ def test_a_rollback_never_clobbers_what_somebody_else_did(node: Namespace, tmp_p
     assert [] == plan.differs_from(0)
 
 
+def test_what_stands_in_the_way_of_one_step_is_put_right_by_an_older_one(
+    node: Namespace, tmp_path: Path
+) -> None:
+    """A foreign rule in a chain of which a later step changed the policy only: with --force the end is the original."""
+    operations = (
+        command("iptables-nft", "-A", "INPUT", "-p", "tcp", "-m", "tcp", "--dport", "22", "-j", "ACCEPT"),
+        command("iptables-nft", "-P", "INPUT", "DROP"),
+    )
+    plan = Planned.on(node, recipe("iptables-nft -A INPUT -i lo -j ACCEPT", operations, ()), tmp_path)
+    assert 0 == plan.apply().returncode
+    node.sh("iptables-nft -A INPUT -s 203.0.113.9 -j ACCEPT")
+    assert 3 == plan.rollback().returncode
+
+    forced = plan.rollback("--force")
+
+    assert 0 == forced.returncode, forced.stderr
+    assert [] == plan.differs_from(0)
+    assert "nothing to take back" in plan.rollback().stderr
+
+
 def test_what_others_add_beside_the_change_stays(node: Namespace, tmp_path: Path) -> None:
     """Only chains, routes and files that the change touched are put back: a new rule elsewhere is none of them."""
     plan = everything(node, tmp_path, "nft")
