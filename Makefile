@@ -46,10 +46,10 @@ kernel-soak: $(STAMP)
 rehearsal-soak: $(STAMP)
 	$(BIN)/python tests/kernel/rehearsal_soak.py $(FIRST) $(N)
 
-## kernel-flakes: everything that the kernel judges, N times in a row; a test that fails in any of them is named
+## kernel-flakes: everything that the kernel judges, or FILES of it, N times in a row; a test that fails in any of them is named
 kernel-flakes: N = 10
 kernel-flakes: $(STAMP)
-	$(BIN)/python tests/kernel/flakes.py $(N)
+	$(BIN)/python tests/kernel/flakes.py $(N) $(FILES)
 
 coverage: $(STAMP)
 	$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term

@@ -1,6 +1,7 @@
 """`make kernel-flakes N=10`: the tests in which the kernel is the judge, again and again; one failure in any run is a flake.
 
-`python tests/kernel/flakes.py RUNS`; ends with 1 when a test failed.
+`python tests/kernel/flakes.py RUNS [FILES]`; ends with 1 when a test failed. Without FILES it is every file in which the
+kernel is the judge.
 """
 
 import os
@@ -20,9 +21,9 @@ PROBES = re.compile(r"^(\d+) probes over (\d+) states$", re.MULTILINE)
 PASSED = re.compile(r"(\d+) passed")
 
 
-def main(runs: int) -> int:
+def main(runs: int, files: list[str]) -> int:
     """Run them and tell. The last lines are the figure for the documentation; Ctrl-C ends it after what was run until then."""
-    judged = [*sorted(HERE.glob("test_oracle_*.py")), HERE / "test_scenario_flows.py"]
+    judged = files or [*sorted(HERE.glob("test_oracle_*.py")), HERE / "test_scenario_flows.py"]
     argv = [
         sys.executable,
         "-m",
@@ -97,4 +98,4 @@ def one_run(argv: list[str]) -> "subprocess.CompletedProcess[str]":
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(int(word) for word in sys.argv[1:])))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))
