@@ -1,7 +1,7 @@
 """`netchange compare`: for which packets the outcome differs between before and after."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -9,12 +9,6 @@ from planner.cli.inputs import load_state, proposal
 from planner.cli.output import print_data, print_text, progress, width
 from planner.cli.plan import Kind
 from planner.errors import NetchangeError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from planner.models.change import Change
-    from planner.models.comparison import PacketClass
 
 
 def compare(
@@ -55,6 +49,7 @@ def compare(
     from planner.proposal.transition import propose_state
     from planner.report.answers_v1 import ComparisonV1, printed
     from planner.report.comparison import describe_comparison
+    from planner.risks.moved import line_of
 
     chosen = FragmentKind(kind.value) if kind is not None else None
     snapshot = load_state(before)
@@ -78,7 +73,7 @@ def compare(
             fragments = {one.target: one for one in proposed if one.target}
         comparison = packet_changes(outlook, snapshot.cluster)
         changes = changes_of(outlook, fragments)
-    places = tuple(_place(one, changes) for one in comparison.classes)
+    places = tuple(line_of(one, changes) for one in comparison.classes)
     if as_json:
         told = ComparisonV1(
             node=node.name, equivalent=comparison.equivalent, comparison=comparison, places=places
@@ -89,10 +84,3 @@ def compare(
     if strict and comparison.unknown:
         raise typer.Exit(4)
     raise typer.Exit(2 if detailed and comparison.classes else 0)
-
-
-def _place(one: "PacketClass", changes: "Sequence[Change]") -> str:
-    """File and line of the proposal that decides a class; empty where no line can be named."""
-    from planner.risks.moved import to_blame
-
-    return next((str(change.source) for change in to_blame(one, changes) if change.source is not None), "")

@@ -10,7 +10,7 @@ from planner.models.flow import Disposition, Hop, Trace
 from planner.models.horizon import Horizon
 from planner.models.traffic import TrafficClass
 from planner.report.words import count
-from planner.risks.moved import to_blame
+from planner.risks.moved import line_of
 
 PROVEN = "Equivalent: proven"
 ASIDE = frozenset({"odd", "refused", "other", "unserved", "vacant", "sizes", "passing"})
@@ -77,8 +77,7 @@ def places(assessment: Assessment) -> Callable[[str, PacketClass], str]:
         changes.setdefault(scored.change.node, []).append(scored.change)
 
     def place(node: str, one: PacketClass) -> str:
-        blamed = to_blame(one, changes.get(node, []))
-        return next((str(change.source) for change in blamed if change.source is not None), "")
+        return line_of(one, changes.get(node, []))
 
     return place
 

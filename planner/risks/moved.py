@@ -216,6 +216,11 @@ def to_blame(one: PacketClass, changes: Sequence[Change]) -> tuple[Change, ...]:
     return ()
 
 
+def line_of(one: PacketClass, changes: Sequence[Change]) -> str:
+    """File and line of the proposal that decides a class; empty where no line can be named."""
+    return next((str(change.source) for change in to_blame(one, changes) if change.source is not None), "")
+
+
 def _parting(before: Trace, after: Trace) -> Iterator[list[tuple[Hop, Trace]]]:
     """What is met first on either side that the other does not meet, then what comes later."""
     here = 0
