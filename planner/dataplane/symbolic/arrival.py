@@ -9,7 +9,7 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.routing import BROADCASTS
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.form import End, Form, Mapped, lost, silent
+from planner.dataplane.symbolic.form import End, Form, in_prefix, lost, silent
 from planner.dataplane.symbolic.routing import Query, Routing, Way
 from planner.dataplane.symbolic.view import View
 from planner.models.flow import Disposition
@@ -75,8 +75,12 @@ class Arrival:
         bad = space.prefix(Part.SOURCE, 0xE0000000, 4) | space.equals(Part.SOURCE, 0xFFFFFFFF)
         zero = self.view.node.zero_network
         bad = bad | space.prefix(Part.SOURCE, 0, zero)
-        to_loopback = _destined(space, form, 127 << 24, 8)
-        bad = bad | _destined(space, form, 0, zero) | ((to_loopback | loopback) & ~self.loopback_allowed)
+        to_loopback = in_prefix(space, Part.DESTINATION, form.destination, 127 << 24, 8)
+        bad = (
+            bad
+            | in_prefix(space, Part.DESTINATION, form.destination, 0, zero)
+            | ((to_loopback | loopback) & ~self.loopback_allowed)
+        )
         found.append((where & bad, silent(Disposition.MARTIAN, "source or destination is not taken there")))
         return where & ~bad
 
@@ -244,14 +248,6 @@ def legs_of(space: Space, where: PacketSet, way: Way, form: Form) -> list[tuple[
         where = where & ~part
         found.append((part, link, hop))
     return found
-
-
-def _destined(space: Space, form: Form, value: int, length: int) -> PacketSet:
-    if form.destination is None:
-        return space.prefix(Part.DESTINATION, value, length)
-    if isinstance(form.destination, Mapped):
-        return form.destination.inside(space, Part.DESTINATION, value, length)
-    return space.all if form.destination >> (32 - length) == value >> (32 - length) else space.none
 
 
 def expiring(space: Space, form: Form) -> PacketSet:

@@ -9,7 +9,7 @@ from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import Steps, expiring, forwarded, legs_of, told
 from planner.dataplane.symbolic.bridging import Bridges
-from planner.dataplane.symbolic.form import Form, Mapped, lost, silent
+from planner.dataplane.symbolic.form import Form, in_prefix, lost, silent
 from planner.dataplane.symbolic.routing import LINK_LOCAL, LOOPBACK6, Query, Routing, Way
 from planner.dataplane.symbolic.view import View
 from planner.models.flow import Disposition
@@ -84,12 +84,7 @@ class Arrival6:
         return [(part, step) for part, step in found if part.satisfiable()]
 
     def _destined(self, form: Form, value: int, length: int) -> PacketSet:
-        if form.destination is None:
-            return self.space.prefix(Part.DESTINATION, value, length)
-        if isinstance(form.destination, Mapped):
-            return form.destination.inside(self.space, Part.DESTINATION, value, length)
-        shift = 128 - length
-        return self.space.all if form.destination >> shift == value >> shift else self.space.none
+        return in_prefix(self.space, Part.DESTINATION, form.destination, value, length)
 
     def _take(self, where: PacketSet, way: Way, form: Form, found: Steps, *, turned: bool) -> None:
         # br_nf_pre_routing_finish_ipv6() frees what finds no route, without a word.

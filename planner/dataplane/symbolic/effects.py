@@ -6,7 +6,7 @@ from dataclasses import replace
 from planner.dataplane.packet import show
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Bits, End, Form, Mapped, lost, silent
+from planner.dataplane.symbolic.form import Bits, End, Form, Mapped, in_prefix, lost, silent
 from planner.dataplane.symbolic.match import Matcher, Place
 from planner.dataplane.symbolic.routing import LINK_LOCAL
 from planner.dataplane.symbolic.sources import Sources
@@ -281,7 +281,9 @@ class Effects:
             if not part.satisfiable():
                 continue
             held = [one for one in self.view.addresses.get(name, ()) if not one.secondary]
-            near = part & (self._towards_links(form) if self.view.six else self.space.all)
+            near = part
+            if self.view.six:
+                near = part & in_prefix(self.space, Part.DESTINATION, form.destination, *LINK_LOCAL)
             wide = [one for one in held if one.scope != "link"]
             # nf_nat_redirect_ipv6(): link-local addresses only for link-local destinations.
             for some, usable in ((near, held), (part & ~near, wide)):
@@ -291,14 +293,6 @@ class Effects:
                 else:
                     found.append((some, silent(Disposition.DROPPED, f"{text}: {name} has no address")))
         return [(part, step) for part, step in found if part.satisfiable()]
-
-    def _towards_links(self, form: Form) -> PacketSet:
-        """Packets to link-local addresses."""
-        if form.destination is None:
-            return self.space.prefix(Part.DESTINATION, *LINK_LOCAL)
-        if isinstance(form.destination, Mapped):
-            return form.destination.inside(self.space, Part.DESTINATION, *LINK_LOCAL)
-        return self.space.all if form.destination >> 118 == LINK_LOCAL[0] >> 118 else self.space.none
 
     def _masquerade(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
         """inet_select_addr(): the first primary address whose subnet holds the next hop, else the first one."""
@@ -348,11 +342,7 @@ class Effects:
         if ":" in hop:
             return self.space.none
         now = value_of(hop) if hop else form.destination
-        if now is None:
-            return self.space.prefix(Part.DESTINATION, value, length)
-        if isinstance(now, Mapped):
-            return now.inside(self.space, Part.DESTINATION, value, length)
-        return self.space.all if now >> (32 - length) == value >> (32 - length) else self.space.none
+        return in_prefix(self.space, Part.DESTINATION, now, value, length)
 
     def _source(self, where: PacketSet, form: Form, to: NatRange) -> Steps:
         if not where.satisfiable():

@@ -44,6 +44,16 @@ class Mapped:
         return space.bits(part, (self.value & alone) | (other.value & others), alone | others)
 
 
+def in_prefix(space: Space, part: Part, now: int | Mapped | None, value: int, length: int) -> PacketSet:
+    """Packets whose address, as it has become, lies in a prefix. None: it is as it came."""
+    if now is None:
+        return space.prefix(part, value, length)
+    if isinstance(now, Mapped):
+        return now.inside(space, part, value, length)
+    shift = len(space.variables[part]) - length
+    return space.all if now >> shift == value >> shift else space.none
+
+
 def _prefix_mask(width: int, length: int) -> int:
     return ((1 << length) - 1) << (width - length)
 

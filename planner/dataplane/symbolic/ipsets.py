@@ -8,7 +8,7 @@ from planner.dataplane.ipset import PORTED, Compiled, Key
 from planner.dataplane.packet import ICMP, ICMP6
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Form, Mapped
+from planner.dataplane.symbolic.form import Form, Mapped, in_prefix
 from planner.dataplane.symbolic.view import View
 from planner.netfilter.condition import (
     Condition,
@@ -200,12 +200,7 @@ class IpSets:
                 return space.bits(part, value, mask)
             case "net", (int() as base, int() as length):
                 part = Part.SOURCE if source else Part.DESTINATION
-                if isinstance(now, Mapped):
-                    return now.inside(space, part, base, length)
-                if now is not None:
-                    shift = self.view.bits - length
-                    return space.all if now[0] >> shift == base >> shift else space.none
-                return space.prefix(part, base, length)
+                return in_prefix(space, part, now[0] if isinstance(now, tuple) else now, base, length)
             case "mac", str(mac):
                 # Packets of the node, and those that came by lo, have none (ip_set_hash_mac.c, hash_mac4_kadt()).
                 arrived = ~space.equals(Part.IN_LINK, 0) & ~space.equals(Part.SOURCE_MAC, 0)

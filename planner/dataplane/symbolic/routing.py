@@ -6,7 +6,7 @@ from functools import cached_property
 
 from planner.dataplane.packets.layout import WITH_PORTS, Part
 from planner.dataplane.packets.space import PacketSet, Space
-from planner.dataplane.symbolic.form import Mapped
+from planner.dataplane.symbolic.form import Mapped, in_prefix
 from planner.dataplane.symbolic.view import DEFAULT_RULES, Net, View, net_of
 from planner.models.route import NextHop, PolicyRule, Route
 
@@ -403,10 +403,8 @@ def _tos_is(space: Space, query: Query, wanted: int, mask: int) -> PacketSet:
 def _in_net(space: Space, value: Part | Mapped | int, net: Net) -> PacketSet:
     if isinstance(value, Part):
         return space.prefix(value, net.value, net.length)
-    if isinstance(value, Mapped):
-        # Only destinations were set before a lookup: the source is translated after routing.
-        return value.inside(space, Part.DESTINATION, net.value, net.length)
-    return space.all if net.value <= value <= net.last else space.none
+    # Only destinations were set before a lookup: the source is translated after routing.
+    return in_prefix(space, Part.DESTINATION, value, net.value, net.length)
 
 
 def _in_interval(space: Space, value: Part | int, low: int, high: int) -> PacketSet:
