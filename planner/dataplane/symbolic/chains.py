@@ -274,7 +274,7 @@ class Walk:
             verdict = self._verdict(rule.effect, text, here.name)
             if verdict is not None:
                 path = (*here.path, (here.name, text, chain.occurrence(at)))
-                place = Place(self.place.hook, self.place.table, path, self.place.early)
+                place = Place(self.place.hook, self.place.table, path, self.place.before_tracking)
                 found.append((self.matcher.hit(self.space.all, form, rule.conditions, place), verdict))
         return found
 
@@ -303,7 +303,7 @@ class Walk:
             text = chain.rules[at]
             rule = meaning(text, self.space.family)
             path = (*here.path, (here.name, text, chain.occurrence(at)))
-            place = Place(self.place.hook, self.place.table, path, self.place.early)
+            place = Place(self.place.hook, self.place.table, path, self.place.before_tracking)
             hits, arrivals = self._met(rule.conditions, arrivals, place)
             if hits:
                 self._act(rule.effect, hits, place, here.returned, arrivals, here.depth)
@@ -356,7 +356,7 @@ class Walk:
             if not arrivals:
                 break
             path = (*here.path, (here.name, rule.text, number))
-            place = Place(self.place.hook, self.place.table, path, self.place.early)
+            place = Place(self.place.hook, self.place.table, path, self.place.before_tracking)
             hits, missed = self._met(rule.conditions, arrivals, place)
             for asked, at in rule.asked:
                 hits = {form: family.meeting(where, asked, at + offset) for form, where in hits.items()}

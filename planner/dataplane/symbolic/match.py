@@ -63,15 +63,10 @@ class Place:
     table: str
     path: tuple[tuple[str, str, int], ...] = ()
     """The jumps that led here, and the rule itself: chain, text, and which of its equals it is."""
-    early: bool = False
-    """Beside or before the raw table."""
+    before_tracking: bool = False
+    """The raw table, or beside it: conntrack comes later (NF_IP_PRI_RAW < NF_IP_PRI_CONNTRACK)."""
     chain: str = ""
     """The base chain, where it has not the hook's name (nft)."""
-
-    @property
-    def before_tracking(self) -> bool:
-        """The raw table comes before conntrack (NF_IP_PRI_RAW < NF_IP_PRI_CONNTRACK)."""
-        return self.early
 
 
 class Matcher:
