@@ -156,6 +156,15 @@ class Native:
         """Whether the chain lets a packet with these fields pass untouched, for certain."""
         return base.policy == "accept" and self._harmless(base.family, base.table, base.name, fields, 0)
 
+    def out_of_turn(self, family: str, hook: str, table: str, chain: str, fields: dict[str, object]) -> str:
+        """The doubt that a base chain leaves of which it is not known when it is asked; empty where it does nothing."""
+        for base in self.on(family, hook):
+            if (f"{base.family} {base.table}", base.name) == (table, chain) and not self.is_idle(
+                base, fields
+            ):
+                return f"{base} has the priority of conntrack's own hooks, or sends packets by other routes"
+        return ""
+
     def _harmless(self, family: str, table: str, chain: str, fields: dict[str, object], depth: int) -> bool:
         return depth < 16 and all(
             self._passes(rule, family, table, fields, depth)

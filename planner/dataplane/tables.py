@@ -84,7 +84,10 @@ def _player(walk: Walk, station: Station, next_hop: str, player: Player) -> End 
     if player.translates and not _asked(walk, station):
         return None
     if player.unplaced:
-        return _unplaced(walk, station, player)
+        doubt = walk.view.native.out_of_turn(
+            walk.packet.family, station.hook.value, player.table.name, player.chain, _fields(walk.packet)
+        )
+        return walk.doubt(doubt) if doubt else None
     family = walk.packet.family
     if player.backend == NATIVE:
         table: RuleTable | None = walk.view.native_table(family, player.table)
@@ -97,19 +100,6 @@ def _player(walk: Walk, station: Station, next_hop: str, player: Player) -> End 
     if player.reroutes and walk.packet != before:
         walk.moved = before
     return end
-
-
-def _unplaced(walk: Walk, station: Station, player: Player) -> End | None:
-    """A chain whose turn is not known counts where it may do something."""
-    for base in walk.view.native.on(walk.packet.family, station.hook.value):
-        name = f"{base.family} {base.table}", base.name
-        if name == (player.table.name, player.chain) and not walk.view.native.is_idle(
-            base, _fields(walk.packet)
-        ):
-            return walk.doubt(
-                f"{base} has the priority of conntrack's own hooks, or sends packets by other routes"
-            )
-    return None
 
 
 def _order_matters(walk: Walk, station: Station, next_hop: str, players: list[Player]) -> bool:

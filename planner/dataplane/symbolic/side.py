@@ -221,15 +221,13 @@ class Side:
 
     def _unplaced(self, player: Player, arrivals: Arrivals, turn: "Turn") -> Arrivals:
         """Packets past a chain of which it is not known when it is asked."""
-        native = self.view.node.native
-        for base in native.on(self.view.family, turn.stage.partition(" ")[0]):
-            name = f"{base.family} {base.table}", base.name
-            if name == (player.table.name, player.chain) and not native.is_idle(base, {}):
-                doubt = f"{base} has the priority of conntrack's own hooks, or sends packets by other routes"
-                for form, where in arrivals.items():
-                    add(turn.found, lost(form, doubt), where)
-                return {}
-        return arrivals
+        hook = turn.stage.partition(" ")[0]
+        doubt = self.view.node.native.out_of_turn(self.view.family, hook, player.table.name, player.chain, {})
+        if not doubt:
+            return arrivals
+        for form, where in arrivals.items():
+            add(turn.found, lost(form, doubt), where)
+        return {}
 
     def blind(self, stage: str) -> bool:
         """Whether no rule of a stage's table can look at the link that packets leave by."""
