@@ -29,7 +29,6 @@ from planner.proposal.transition import propose_state
 from planner.risks.catalogue import described, find
 from planner.risks.moved import Moved, moves
 from planner.risks.risk import Review
-from planner.scoring.blast import spread
 from planner.scoring.score import Packets, score_change, score_finding
 from planner.topology.derive import derive_topology
 
@@ -200,10 +199,13 @@ def _scored(
         if finding.preexisting:
             continue
         score = score_finding(
-            finding, node=part.node, cluster=snapshot.cluster, topology=part.topology, nodes_total=total
+            finding,
+            node=part.node,
+            cluster=snapshot.cluster,
+            topology=part.topology,
+            nodes_total=total,
+            nodes=part.cohort.nodes,
         )
-        blast = spread(score.blast, part.cohort.nodes)
-        score = score.model_copy(update={"blast": blast, "why": {**score.why, "blast": blast.sentence}})
         findings.append(ScoredFinding(finding=finding, score=score))
         for change in (finding.change, *finding.related):
             number = positions.get(id(change))

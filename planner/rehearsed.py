@@ -8,7 +8,6 @@ from planner.models.score import Score
 from planner.models.snapshot import Snapshot
 from planner.risks.catalogue import described
 from planner.risks.rehearsal_refutes import refuted
-from planner.scoring.blast import spread
 from planner.scoring.score import score_finding
 
 
@@ -51,15 +50,20 @@ def _scored(assessment: Assessment, snapshot: Snapshot, rehearsal: Rehearsal) ->
     if not changes or topology is None:
         return ()
     cohort = next((one for one in assessment.cohorts if one.representative == rehearsal.node), None)
-    found: list[ScoredFinding] = []
-    for finding in refuted(rehearsal, plan, changes):
-        score = score_finding(
-            finding, node=node, cluster=snapshot.cluster, topology=topology, nodes_total=len(snapshot.nodes)
+    return tuple(
+        ScoredFinding(
+            finding=finding,
+            score=score_finding(
+                finding,
+                node=node,
+                cluster=snapshot.cluster,
+                topology=topology,
+                nodes_total=len(snapshot.nodes),
+                nodes=cohort.nodes if cohort is not None else (rehearsal.node,),
+            ),
         )
-        blast = spread(score.blast, cohort.nodes if cohort is not None else (rehearsal.node,))
-        score = score.model_copy(update={"blast": blast, "why": {**score.why, "blast": blast.sentence}})
-        found.append(ScoredFinding(finding=finding, score=score))
-    return tuple(found)
+        for finding in refuted(rehearsal, plan, changes)
+    )
 
 
 def _raised(change: ScoredChange, score: Score, finding: int) -> ScoredChange:

@@ -14,7 +14,7 @@ from planner.models.score import BlastRadius, Score
 from planner.models.topology import Topology
 from planner.models.traffic import TrafficClass
 from planner.parse.sysctl_d import DIRECTORIES, LAST, read_sysctl_file
-from planner.scoring.blast import blast_radius, pods_with_addresses
+from planner.scoring.blast import blast_radius, pods_with_addresses, spread
 from planner.scoring.table import BANDS, Facts, decide
 from planner.sysctls.numbers import number
 
@@ -81,21 +81,26 @@ def score_finding(
     cluster: Cluster | None,
     topology: Topology,
     nodes_total: int,
+    nodes: tuple[str, ...] = (),
 ) -> Score:
-    """Level by the table, number by the blast radius, a sentence for each component."""
+    """Level by the table, number by the blast radius, a sentence for each component.
+
+    Counted is what the one node loses; `nodes` are those of its cohort, which it stands for.
+    """
     blast = blast_radius(finding, node=node, cluster=cluster, topology=topology, nodes_total=nodes_total)
     on_node = topology.pods if cluster is None else len(pods_with_addresses(node.name, cluster))
     statement = decide(Facts(finding=finding, blast=blast, pods_on_node=on_node))
+    wide = spread(blast, nodes) if nodes else blast
     return Score(
         level=statement.level,
         number=_number(statement.level, blast),
-        blast=blast,
+        blast=wide,
         confidence=finding.confidence,
         onset=finding.onset,
         reversibility=finding.reversibility,
         why={
             "level": statement.words,
-            "blast": blast.sentence,
+            "blast": wide.sentence,
             "confidence": _sure(finding),
             "onset": f"It bites {finding.onset.words}.",
             "reversibility": _back(finding),
