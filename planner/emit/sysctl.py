@@ -60,7 +60,7 @@ def returned_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], 
 
 
 def _as_default(want: NodeState, key: str, parts: LinkKey) -> bool:
-    default = want.sysctls.get(str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob)))
+    default = want.sysctls.get(parts.default)
     if default is None and (fact := lookup(key)) is not None:
         # `neigh.default` belongs to the whole machine, and is not shown in a network namespace.
         default = fact.default(key)

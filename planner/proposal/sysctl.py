@@ -12,7 +12,7 @@ from planner.proposal.effects import Draft, cascade, ticks_per_second
 from planner.proposal.late_modules import late_module
 from planner.proposal.outcome import Outcome
 from planner.sysctls.catalogue import SysctlFact, Takes, Template, lookup, suggest
-from planner.sysctls.names import ALL, DEFAULT, LinkKey, conf, link_key, normalise_key
+from planner.sysctls.names import ALL, DEFAULT, conf, link_key, normalise_key
 from planner.sysctls.numbers import (
     normalise_value,
     number,
@@ -295,7 +295,7 @@ def at_reboot(state: NodeState, files: Mapping[str, ConfigFile]) -> AfterReboot:
         fact, parts = lookup(key), link_key(key)
         default = fact.default(key) if fact is not None else None
         if parts is not None and parts.real:
-            source = str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob))
+            source = parts.default
             base = state.sysctls.get(source)
             if base is not None and same_value(base, state.sysctls[key]) and parts.link != "lo":
                 followers[key] = source

@@ -19,7 +19,7 @@ from planner.rehearse.look import Seen
 from planner.rehearse.scripts import Scripts, said
 from planner.rehearse.stage import Stage
 from planner.rehearse.translate import on_stage
-from planner.sysctls.names import DEFAULT, LinkKey, link_key
+from planner.sysctls.names import link_key
 
 UNDONE = frozenset({0, 7})
 """Exit statuses of rollback.sh that say that it has run to its end (7: but for what nobody knows to take back)."""
@@ -222,7 +222,7 @@ def _may_be(change: Change, maybe: Mapping[str, str | None]) -> bool:
 
 def _default(state: NodeState, key: str) -> str | None:
     parts = link_key(key)
-    return state.sysctls.get(str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob))) if parts else None
+    return state.sysctls.get(parts.default) if parts else None
 
 
 def _maybe(before: NodeState, after: NodeState) -> dict[str, str | None]:

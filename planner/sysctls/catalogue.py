@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from planner.sysctls.names import ALL, DEFAULT, LinkKey, conf, link_key
+from planner.sysctls.names import ALL, conf, link_key
 from planner.sysctls.numbers import number
 
 
@@ -253,8 +253,3 @@ def is_dead(key: str) -> bool:
         return True
     parts = link_key(key)
     return parts is not None and parts.link == ALL and fact.template is Template.IPV6_ALL_DEAD
-
-
-def default_key(parts: LinkKey) -> str:
-    """The `conf.default` key that new links copy."""
-    return str(LinkKey(parts.family, parts.group, DEFAULT, parts.knob))

@@ -42,6 +42,11 @@ class LinkKey:
         return self.link not in {ALL, DEFAULT}
 
     @property
+    def default(self) -> str:
+        """The key whose value a new link of the namespace starts with."""
+        return str(LinkKey(self.family, self.group, DEFAULT, self.knob))
+
+    @property
     def pattern(self) -> str:
         """As the catalogue writes it."""
         return f"net.{self.family}.{self.group}.<iface>.{self.knob}"
