@@ -61,7 +61,12 @@ class RealProbe(Noun):
     @property
     def agrees(self) -> bool:
         """Whether model and kernel say the same; where the model does not know, it is not wrong."""
-        return self.predicted in {self.after, UNDECIDED}
+        return self.predicted == self.after or not self.decided
+
+    @property
+    def decided(self) -> bool:
+        """Whether the model says what becomes of it."""
+        return self.predicted != UNDECIDED
 
     @property
     def shut(self) -> bool:
@@ -164,13 +169,21 @@ class Rehearsal(Noun):
             parts.append(f"{held} of {len(self.trials)} mishaps survived")
         probes = [probe for turn in self.turns for probe in turn.probes]
         if probes:
-            right = sum(probe.agrees for probe in probes)
-            parts.append(f"{right} of {len(probes)} packets as predicted")
+            parts.append(packets_told(probes))
         if self.not_rehearsed:
             named = ", ".join(_cut(one.what) for one in self.not_rehearsed[:NAMED])
             more = len(self.not_rehearsed) - NAMED
             parts.append(f"not rehearsed: {named}" + (f" and {more} more" if more > 0 else ""))
         return ", ".join(parts)
+
+
+def packets_told(probes: Sequence[RealProbe]) -> str:
+    """`41 of 42 packets as predicted, 3 more without a prediction`."""
+    decided = [probe for probe in probes if probe.decided]
+    one = "packet" if len(decided) == 1 else "packets"
+    told = f"{sum(probe.agrees for probe in decided)} of {len(decided)} {one} as predicted"
+    rest = len(probes) - len(decided)
+    return f"{told}, {rest} more without a prediction" if rest else told
 
 
 def _outages(turns: Sequence[Turn]) -> Iterator[Outage]:

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806
 ICMP, TCP, UDP, SCTP, ICMP6, FRAGMENT = 1, 6, 17, 132, 58, 44
+SYN, RST, ACK = 2, 4, 16
 ERRORS = {"ip": frozenset({3, 4, 5, 11, 12}), "ip6": frozenset({1, 2, 3, 4})}
 """ICMP types that carry the packet they are about."""
 HEADER = {"ip": 20, "ip6": 40}

@@ -1,14 +1,16 @@
 """The packets that must arrive, really sent on a stage, beside what the model says of them."""
 
 from planner.invariants.check import paths, same_packets
-from planner.invariants.walk import walk
+from planner.invariants.walk import LOCAL, walk
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
-from planner.models.invariant import Holding, Walked
+from planner.models.invariant import Holding, Path, Walked
 from planner.models.node import NodeState
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import ARRIVES, UNDECIDED, NotRehearsed, RealProbe
-from planner.rehearse.sending import LOST, UNANSWERED, outcome
+from planner.rehearse.frames import TCP
+from planner.rehearse.sending import LOST, UNANSWERED, outcome, why_unsent
+from planner.rehearse.sessions import Session
 from planner.rehearse.stage import Stage
 from planner.rehearse.wires import Wires
 from planner.topology.derive import derive_topology
@@ -25,24 +27,40 @@ class Prober:
         self._node = outlook.before[Horizon.NOW]
         topology = derive_topology(self._node, cluster)
         every = (*paths(self._node, topology, cluster),)
-        self._paths = tuple(path for path in every if path.flow.state == "NEW")[:MOST]
+        self._paths = every[:MOST]
+        self._sessions = {
+            path.name: Session(path)
+            for path in self._paths
+            if path.flow.state == "ESTABLISHED" and path.flow.protocol == TCP and path.ends_at == (LOCAL,)
+        }
         self._walked = self._node
         self._predicted: dict[str, str] = {}
         self._former: dict[str, str] = {}
         self._left_out: dict[str, str] = {}
+        self._more = len(every) - len(self._paths)
 
     @property
     def not_rehearsed(self) -> tuple[NotRehearsed, ...]:
         """Paths that could not be tried, or of which the stage shows another thing than the model from the beginning on."""
-        return tuple(
+        told = [
             NotRehearsed(what=f"packet of {name}", reason=reason) for name, reason in self._left_out.items()
-        )
+        ]
+        if self._more:
+            told.append(
+                NotRehearsed(
+                    what=f"packets of {self._more} more paths", reason=f"those of the first {MOST} are sent"
+                )
+            )
+        return tuple(told)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        for session in self._sessions.values():
+            session.close()
 
     def __call__(self, stage: Stage, found: NodeState, step: int) -> tuple[RealProbe, ...]:
         """What becomes of each path's packet on the stage, whose state after `step` (0: before the first) is `found`."""
         state = self._outlook.stages[step - 1].after if step else self._node
-        if not stage.taps:
-            return ()
         if step == 0 or not same_packets(state, self._walked):
             self._predicted = {path.name: _predicted(walk(state, path)) for path in self._paths}
             self._walked = state
@@ -53,19 +71,38 @@ class Prober:
             for path in self._paths:
                 if path.name in self._left_out:
                     continue
-                after, predicted = outcome(stage, wires, path), self._predicted[path.name]
-                if step == 0 and predicted not in {after, UNDECIDED}:
-                    reason = f"the model says `{predicted}` before the change, and the stage shows `{after}`"
-                    self._left_out[path.name] = reason
+                predicted = self._predicted[path.name]
+                if step == 0:
+                    why = self._tried(stage, wires, path, predicted)
+                    if why:
+                        self._left_out[path.name] = why
                     continue
-                before = self._former.get(path.name, after)
-                self._former[path.name] = after
+                after = self._outcome(stage, wires, path)
+                before, self._former[path.name] = self._former[path.name], after
                 seen.append(
                     RealProbe(
                         path=path.name, words=path.words, before=before, after=after, predicted=predicted
                     )
                 )
-        return tuple(seen) if step else ()
+        return tuple(seen)
+
+    def _tried(self, stage: Stage, wires: Wires, path: Path, predicted: str) -> str:
+        """Before the first step: why it cannot be followed here, or nothing."""
+        session = self._sessions.get(path.name)
+        if session is not None:
+            why = why_unsent(wires, path) or session.open(stage, wires)
+            after = ARRIVES
+        else:
+            after = self._outcome(stage, wires, path)
+            why = why_unsent(wires, path) or ("the stage refuses its socket" if after == UNDECIDED else "")
+        self._former[path.name] = after
+        if not why and predicted not in {after, UNDECIDED}:
+            return f"the model says `{predicted}` before the change, and the stage shows `{after}`"
+        return why
+
+    def _outcome(self, stage: Stage, wires: Wires, path: Path) -> str:
+        session = self._sessions.get(path.name)
+        return session.outcome(stage, wires) if session is not None else outcome(stage, wires, path)
 
 
 def _predicted(walked: Walked) -> str:

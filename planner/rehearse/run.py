@@ -87,6 +87,8 @@ def rehearse(
             seconds=round(monotonic() - began, 1),
         )
     finally:
+        if prober is not None:
+            prober.close()
         ground.close()
 
 

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 from planner.models.invariant import Path
 from planner.models.rehearsal import ARRIVES, UNDECIDED
-from planner.rehearse.frames import HEADER, ICMP, ICMP6, TCP, UDP, Packet, build, mac_text
+from planner.rehearse.frames import ACK, HEADER, ICMP, ICMP6, RST, SYN, TCP, UDP, Packet, build, mac_text
 from planner.rehearse.stage import Stage
 from planner.rehearse.wires import Event, Wires, mac_of
 
 UNANSWERED, LOST = "the answer is lost", "lost"
-SYN, RST, ACK = 2, 4, 16
 MOST_DATA = 2000
 """Octets by which a reset may acknowledge more than the sequence number: what the segment carried."""
 NUMBERS = itertools.count(1)
@@ -21,15 +20,22 @@ NUMBERS = itertools.count(1)
 
 def outcome(stage: Stage, wires: Wires, path: Path) -> str:
     """`arrives`, `the answer is lost`, `lost`, or `not known` where it cannot be sent here."""
-    flow = path.flow
-    if flow.protocol not in {TCP, UDP, ICMP, ICMP6}:
-        return UNDECIDED
-    entry = flow.entry.bridge_port or flow.entry.link
+    entry = path.flow.entry.bridge_port or path.flow.entry.link
     if entry and entry not in wires.links:
         return LOST
-    if entry and not wires.reaches(entry):
+    if why_unsent(wires, path):
         return UNDECIDED
     return _arriving(wires, path, entry) if entry else _own(stage, wires, path)
+
+
+def why_unsent(wires: Wires, path: Path) -> str:
+    """Why its packet cannot be sent here; empty when it can."""
+    if path.flow.protocol not in {TCP, UDP, ICMP, ICMP6}:
+        return f"packets of IP protocol {path.flow.protocol} are not sent"
+    entry = path.flow.entry.bridge_port or path.flow.entry.link
+    if entry and entry in wires.links and not wires.reaches(entry):
+        return f"nothing can be sent in by {entry}, whose other end is on the stage too"
+    return ""
 
 
 def _packet(path: Path) -> Packet:
@@ -103,7 +109,7 @@ def _node_answers(wires: Wires, path: Path, packet: Packet, events: Sequence[Eve
             and back.tcp_flags & RST
             and 0 < back.acknowledged - packet.sequence <= MOST_DATA
         ):
-            return ARRIVES if _at_entry(wires, path, event) else UNANSWERED
+            return ARRIVES if at_entry(wires, path, event) else UNANSWERED
     return UNANSWERED
 
 
@@ -140,13 +146,14 @@ def _comes_back(wires: Wires, path: Path, packet: Packet, out: Event) -> bool:
         if (
             back.source == packet.destination
             and (same_ports or packet.protocol in {ICMP, ICMP6})
-            and _at_entry(wires, path, event)
+            and at_entry(wires, path, event)
         ):
             return True
     return False
 
 
-def _at_entry(wires: Wires, path: Path, event: Event) -> bool:
+def at_entry(wires: Wires, path: Path, event: Event) -> bool:
+    """Whether what came out is on its way back to where the path's packets come from."""
     entry = path.flow.entry
     if not entry.link:
         return not event.link

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from planner.models.rehearsal import Difference, Outage, Proof, Rehearsal, Trial, Turn
+from planner.models.rehearsal import Difference, Outage, Proof, Rehearsal, Trial, Turn, packets_told
 from planner.report.escape import code, markdown, visible
 from planner.report.words import count
 
@@ -83,6 +83,7 @@ class RehearsalV1(BaseModel):
     trials: tuple[TrialV1, ...]
     packets_sent: int
     packets_as_predicted: int
+    packets_without_prediction: int
     not_rehearsed: tuple[str, ...]
 
 
@@ -134,7 +135,8 @@ def published(rehearsal: Rehearsal) -> RehearsalV1:
             for one in rehearsal.outages
         ),
         packets_sent=len(probes),
-        packets_as_predicted=sum(probe.agrees for probe in probes),
+        packets_as_predicted=sum(probe.decided and probe.agrees for probe in probes),
+        packets_without_prediction=sum(not probe.decided for probe in probes),
         not_rehearsed=tuple(f"{one.what}: {one.reason}" for one in rehearsal.not_rehearsed),
     )
 
@@ -235,8 +237,7 @@ def turn_words(turn: Turn) -> str:
     back = "taken back" if turn.undone and not turn.left_behind else "NOT taken back"
     words = f"{did} within {turn.seconds:.2f} s, {back} in {turn.undo_seconds:.2f} s"
     if turn.probes:
-        right = sum(probe.agrees for probe in turn.probes)
-        words += f", {right} of {count(len(turn.probes), 'packet')} as predicted"
+        words += f", {packets_told(turn.probes)}"
     return words
 
 

@@ -77,6 +77,48 @@ def test_packets_are_sent_and_lost_as_predicted() -> None:
     assert all(probe.after == probe.predicted for probe in last.probes)
 
 
+def test_a_session_that_is_open_is_followed_through_the_steps() -> None:
+    """A real connection, opened before the first step: what stops new ones leaves it, until a rule or the way of its answers does not."""
+    snapshot = load_state(DEMO)
+    script = """iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate NEW -j DROP
+iptables -I INPUT -p tcp --dport 22 -m conntrack --ctstate ESTABLISHED -j DROP
+iptables -D INPUT 1
+iptables -I OUTPUT -p tcp --sport 22 -j DROP
+"""
+    fragment = Fragment(path="change.sh", kind=FragmentKind.SCRIPT, target="", text=script)
+    outlook = propose(snapshot.nodes[0], (fragment,))
+    found = rehearse(outlook, build_plan(outlook), cluster=snapshot.cluster, trials=False)
+
+    assert [] == troubles(found)
+    seen = [
+        {
+            probe.path.split("/")[1]: probe.after
+            for probe in turn.probes
+            if probe.path.startswith("operator-reaches-node/")
+        }
+        for turn in found.turns
+    ]
+    assert [
+        {"new": "lost", "open": "arrives"},
+        {"new": "lost", "open": "lost"},
+        {"new": "lost", "open": "arrives"},
+        {"new": "lost", "open": "the answer is lost"},
+    ] == seen
+
+
+def test_packets_that_are_not_sent_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link with both ends on the stage lets nobody in, and of thousands of paths only the first are tried: both is said."""
+    monkeypatch.setattr("planner.rehearse.probes.MOST", 4)
+    found = rehearsed("iptables -I INPUT -j ACCEPT", trials=False)
+
+    told = {one.what: one.reason for one in found.not_rehearsed if one.what.startswith("packet")}
+    assert any(reason.startswith("nothing can be sent in by eth0") for reason in told.values())
+    more = [what for what in told if what.endswith("more paths")]
+    assert 1 == len(more)
+    sent = {probe.path for turn in found.turns for probe in turn.probes}
+    assert 4 == len(sent) + len(told) - 1
+
+
 def tampered_prediction(outlook: Outlook, **update: object) -> Outlook:
     """The outlook of one step, with something else predicted after it."""
     (stage,) = outlook.stages
