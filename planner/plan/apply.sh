@@ -198,7 +198,7 @@ apply_step() {
     die 3 "step $n is half taken back: finish that first with: sh $state/rollback.sh"
     ;;
   begun)
-    if step_has_things && all "$n" is_after; then
+    if [ "$nc_flag" != blind ] && step_has_things && all "$n" is_after; then
       mark "$n" applied
       "step_${n}_things" record >"$state/step-$n.after"
       say "step $n: $nc_title: was applied before the run was cut off"

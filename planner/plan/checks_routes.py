@@ -7,7 +7,7 @@ from planner.models.node import NodeState
 from planner.models.route import LOCAL, NextHop, NextHopObject, PolicyRule, Route
 from planner.parse import ip_names
 from planner.plan.facet import Facet, fold, shell, value_facet
-from planner.plan.scope import Scope
+from planner.plan.scope import SIMPLE_METRICS, Scope
 
 VOLATILE = ("linkdown", "dead", "offload", "rt_offload", "rt_trap", "trap", "pervasive")
 """Flags that iproute2 prints and nobody sets."""
@@ -22,6 +22,9 @@ IP_PROTOCOLS = {"icmp": "1", "tcp": "6", "udp": "17", "ipv6-icmp": "58", "sctp":
 EVERY = frozenset({"0.0.0.0/0", "::/0"})
 
 UNPRINTED = "unicast"
+METRICS = (*SIMPLE_METRICS[:2], "advmss", *SIMPLE_METRICS[2:])
+COUNTED = "number of"
+"""How the name of a facet begins whose things are counted: it cannot tell one of them from another."""
 
 
 def route_facets(before: NodeState, after: NodeState, how: Scope) -> tuple[Facet, ...]:
@@ -34,7 +37,7 @@ def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
     found = []
     for family, table, prefix in sorted(have.keys() | want.keys()):
         old, new = have.get((family, table, prefix), ()), want.get((family, table, prefix), ())
-        if old == new:
+        if old == new or list(map(_own, old)) == list(map(_own, new)):
             continue
         if table == LOCAL and all(route.protocol == "kernel" for route in (*old, *new)):
             continue  # they follow the addresses, which are compared
@@ -44,7 +47,7 @@ def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
         if (family, table, prefix) in how.counted_routes:
             found.append(
                 value_facet(
-                    f"number of routes to {name[6:]}", shell(f"{show} | grep -c ."), *_counts(old, new)
+                    f"{COUNTED} routes to {name[6:]}", shell(f"{show} | grep -c ."), *_counts(old, new)
                 )
             )
             continue
@@ -53,6 +56,8 @@ def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
                 *(rf"s/ {word} / /g; s/ {word}$//" for word in VOLATILE),
                 r"s/ pref [a-z]*//",
                 r"s/ error -[0-9]*//",
+                # What the nexthop object leads to is the object's.
+                r"s/\( nhid [0-9]*\) .*/\1/",
                 *(rf"s/^{word} /{number} /" for word, number in TYPES.items()),
                 *(rf"s/^\({TYPES[word]} .*\) dev lo /\1 /" for word in sorted(ip_names.DISCARDING)),
             ]
@@ -60,6 +65,11 @@ def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
         argv = shell(f"{show} | sed -e {quote(program)} | sort")
         found.append(value_facet(name, argv, *(_joined(map(route_text, side)) for side in (old, new))))
     return found
+
+
+def _own(route: Route) -> Route:
+    """The route without what its nexthop object says: that is compared as the object's."""
+    return route if route.nexthop_id is None else route.model_copy(update={"nexthops": ()})
 
 
 def _by_prefix(state: NodeState) -> dict[tuple[str, str, str], tuple[Route, ...]]:
@@ -86,6 +96,8 @@ def route_text(route: Route) -> str:
     length = "/128" if route.family == "ip6" else "/32"
     words = [] if route.type == UNPRINTED else [TYPES.get(route.type, route.type)]
     words.append("default" if route.is_default else route.prefix.removesuffix(length))
+    if route.nexthop_id is not None:
+        return " ".join((*words, "nhid", str(route.nexthop_id)))
     if route.tos not in {"", "0", "0x0"}:
         words += ["tos", route.tos]
     single = route.nexthops[0] if len(route.nexthops) == 1 else None
@@ -101,10 +113,11 @@ def route_text(route: Route) -> str:
         words += ["metric", str(route.metric)]
     if single and single.onlink:
         words.append("onlink")
-    if route.mtu is not None:
-        words += ["mtu", str(route.mtu)]
+    metrics = {name: route.options[name] for name in SIMPLE_METRICS if name in route.options}
     if route.advmss is not None:
-        words += ["advmss", str(route.advmss)]
+        metrics["advmss"] = str(route.advmss)
+    words += ["mtu", str(route.mtu)] if route.mtu is not None else []
+    words += [word for name in METRICS if name in metrics for word in (name, metrics[name])]
     if len(route.nexthops) > 1:
         for hop in route.nexthops:
             words += [
@@ -139,7 +152,7 @@ def _policy_rules(before: NodeState, after: NodeState, how: Scope) -> list[Facet
         if (family, preference) in how.counted_rules:
             found.append(
                 value_facet(
-                    f"number of policy rules {preference} ({family})",
+                    f"{COUNTED} policy rules {preference} ({family})",
                     shell(f"{show} | grep -c ."),
                     str(len(old)),
                     str(len(new)),
@@ -190,12 +203,36 @@ def _nexthops(before: NodeState, after: NodeState) -> list[Facet]:
     have: dict[int, NextHopObject] = {item.id: item for item in before.nexthop_objects}
     want: dict[int, NextHopObject] = {item.id: item for item in after.nexthop_objects}
     return [
-        value_facet(
-            f"number of nexthop objects with id {key}",
-            shell(f"ip -o nexthop show id {key} 2>/dev/null | grep -c ."),
-            str(int(key in have)),
-            str(int(key in want)),
-        )
+        _nexthop(key, have.get(key), want.get(key))
         for key in sorted(have.keys() | want.keys())
         if have.get(key) != want.get(key)
     ]
+
+
+def _nexthop(key: int, old: NextHopObject | None, new: NextHopObject | None) -> Facet:
+    show = f"ip -N -o nexthop show id {key} 2>/dev/null"
+    if any(item is not None and item.hop.encap for item in (old, new)):
+        name = f"{COUNTED} nexthop objects with id {key}"
+        return value_facet(name, shell(f"{show} | grep -c ."), *(str(int(bool(item))) for item in (old, new)))
+    program = "\n".join([*(rf"s/ {word} / /g; s/ {word}$//" for word in VOLATILE), NEXTHOP_TAIL])
+    texts = (nexthop_text(item) if item is not None else None for item in (old, new))
+    return value_facet(f"nexthop object {key}", shell(f"{show} | sed -e {quote(program)}"), *texts)
+
+
+NEXTHOP_TAIL = "s/ scope [^ ]*//; s/ proto [^ ]*//; s/ type [a-z]* .*//"
+"""Takes away what follows from the rest, what no packet notices, and the kind of a group, which the collector does not read."""
+
+
+def nexthop_text(item: NextHopObject) -> str:
+    """The object as `ip -o nexthop show id ID` prints it (iproute2, ip/ipnexthop.c, print_nexthop), without scope and protocol."""
+    words = ["id", str(item.id)]
+    if item.group:
+        members = (f"{member},{weight}" if weight != 1 else str(member) for member, weight in item.group)
+        words += ["group", "/".join(members)]
+    if item.blackhole:
+        words.append("blackhole")
+    if not item.group and not item.blackhole:
+        words += _hop(NextHop(via=item.hop.via, link=item.hop.link))
+    if item.hop.onlink:
+        words.append("onlink")
+    return " ".join(words)

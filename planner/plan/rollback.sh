@@ -130,7 +130,8 @@ undo_step() {
   nc_any=
   nc_held=yes
   all "$n" is_ours || nc_held=
-  if [ -n "$nc_any" ] && [ "$nc_flag" != unknown ] && [ -z "$nc_moved" ]; then
+  # Where things are only counted (`blind`) and there are as many as before, that proves nothing.
+  if [ -n "$nc_any" ] && [ "$nc_flag" != unknown ] && [ "$nc_flag" != blind ] && [ -z "$nc_moved" ]; then
     mark "$n" undone
     say "step $n: is as before: $nc_title"
     return 0

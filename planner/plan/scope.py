@@ -12,6 +12,9 @@ EACH = 16
 """Up to so many chains of a table are compared one by one; more, and the table is compared as a whole: every comparison
 prints the table once, which takes seconds where there are 300,000 rules."""
 
+SIMPLE_METRICS = ("window", "cwnd", "reordering", "hoplimit", "initcwnd", "initrwnd", "quickack")
+"""Metrics that every iproute2 prints as name and number, in the order of RTAX_* (linux/rtnetlink.h)."""
+
 TableKey = tuple[str, str, str]
 """Family, backend, table."""
 RouteKey = tuple[str, str, str]
@@ -65,12 +68,10 @@ def scope(states: Sequence[NodeState]) -> Scope:
 
 
 def _odd(route: Route) -> bool:
-    return (
-        bool(route.options)
-        or route.expires
-        or route.nexthop_id is not None
-        or any(h.encap for h in route.nexthops)
-    )
+    if route.nexthop_id is not None:
+        return route.expires
+    known = {*SIMPLE_METRICS, "pervasive"}
+    return bool(set(route.options) - known) or route.expires or any(hop.encap for hop in route.nexthops)
 
 
 def _odd_rule(rule: PolicyRule) -> bool:

@@ -9,6 +9,7 @@ from itertools import groupby
 from planner.emit.script import comment, function, plain, quote, with_stdin, words
 from planner.models.plan import Action, Check, Plan, Step, UndoKind
 from planner.models.proposal import FileWrite
+from planner.plan.checks_routes import COUNTED
 
 FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
 """Programs that every node has, or that the scripts do themselves."""
@@ -135,7 +136,17 @@ def _variables(step: Step, more: dict[str, str], *, residue: str = "") -> str:
 def _flag(step: Step) -> str:
     if step.undo_kind is UndoKind.NONE:
         return "unknown"
-    return "" if step.apply else "skip"
+    if not step.apply:
+        return "skip"
+    return "blind" if _blind(step) else ""
+
+
+def _blind(step: Step) -> bool:
+    """Whether what is read may not show that the step was run: things are counted, and as many as before, or nothing read differs."""
+    before = {check.argv: check.output for check in step.precondition}
+    same = [check for check in step.expected if before.get(check.argv) == check.output]
+    counted = any(check.about.startswith(COUNTED) for check in same)
+    return bool(step.undo) and (counted or len(same) == len(step.expected) > 0)
 
 
 def _things(step: Step) -> list[str]:

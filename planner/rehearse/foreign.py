@@ -49,8 +49,12 @@ def _offers(change: Change, found: NodeState) -> Iterator[tuple[int, Foreign]]:
             for value in ("2", "1", "0", "3", "7", "64", "512"):
                 if value not in {before, after} and (before or "").isdigit() and value != "0":
                     yield 3, Foreign(f"{key} written to {value}", ("sysctl", "-w", f"{key}={value}"))
-        case RouteChange(after=route) if (
-            route is not None and route.family == "ip" and route.protocol != "kernel"
+        case RouteChange(before=former, after=route) if (
+            route is not None
+            and route.family == "ip"
+            and route.protocol != "kernel"
+            # Where only the nexthop object behind it has changed, the plan has not set the route.
+            and (former is None or route.nexthop_id is None or former.nexthop_id != route.nexthop_id)
         ):
             words = ["ip", "route", "replace", "blackhole", route.prefix, "table", route.table]
             words += ["metric", str(route.metric)] if route.metric else []

@@ -16,6 +16,9 @@ ip link set v0 up
 ip link set v1 up
 ip addr add 10.0.0.1/24 dev v0
 ip addr add fd00::1/64 dev v0 nodad
+ip nexthop add id 77 via 10.0.0.7 dev v0
+ip nexthop add id 78 via 10.0.0.8 dev v0
+ip nexthop add id 79 group 77/78
 """
 CHANGES = (
     "ip rule add from 10.244.1.7 lookup 77",
@@ -44,6 +47,18 @@ CHANGES = (
     "ip -6 route add fd00:9::9 via fd00::9",
     "ip -6 route add unreachable fd00:9::/64",
     "ip -6 route add default via fd00::9 metric 7",
+    "ip nexthop add id 5 via 10.0.0.9 dev v0",
+    "ip nexthop add id 5 via 10.0.0.9 dev v0 onlink proto static",
+    "ip nexthop add id 5 via fd00::9 dev v0",
+    "ip nexthop add id 5 dev v0",
+    "ip nexthop add id 5 blackhole",
+    "ip nexthop replace id 77 via 10.0.0.8 dev v0",
+    "ip nexthop replace id 79 group 77/78,3",
+    "ip nexthop del id 78",
+    "ip route add 10.9.0.0/16 nhid 77 tos 0x10 metric 5 proto static",
+    "ip route add 10.9.0.0/16 nhid 79",
+    "ip -6 route add fd00:9::/64 via fd00::9 initcwnd 20 hoplimit 7",
+    "ip route add 10.9.0.0/16 via 10.0.0.9 mtu 1400 window 7 cwnd 5 advmss 1000 reordering 4 hoplimit 3 initcwnd 20 initrwnd 9 quickack 1",
 )
 
 

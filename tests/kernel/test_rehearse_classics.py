@@ -98,6 +98,26 @@ def test_values_that_come_back_with_a_link_are_its_own(name: str) -> None:
     assert [True, True] == [turn.undone for turn in found.turns]
 
 
+SAME_NUMBER = (
+    "ip nexthop replace id 7 via 10.0.0.8 dev eth0",
+    "ip nexthop replace id 9 group 7",
+    "ip nexthop add id 5 via 10.0.0.8 dev eth0\nip nexthop replace id 5 via 192.0.2.7 dev eth1",
+    "ip route replace 10.77.0.0/16 nhid 7",
+    "ip route replace 10.244.2.0/24 via 10.0.0.7 initcwnd 20",
+    "ip route replace 10.244.2.0/24 via 10.0.0.7 initcwnd 20\nip route replace 10.244.2.0/24 via 10.0.0.7 initcwnd 30",
+)
+
+
+@pytest.mark.parametrize("change", SAME_NUMBER)
+def test_what_is_only_replaced_is_taken_back(change: str) -> None:
+    """There are as many things after it as before: their number does not show that it was done."""
+    outlook, plan = planned(f"{change}\n")
+
+    found = rehearse(outlook, plan, packets=False, trials=True)
+
+    assert not found.failed, (found.reason, found.turns, found.trials)
+
+
 @pytest.mark.parametrize("name", CLASSICS)
 def test_the_own_way_back_is_exact(name: str) -> None:
     """Predicted as it happens, and taken back without residue."""
