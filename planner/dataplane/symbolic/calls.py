@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from functools import cached_property
 from ipaddress import IPv6Address
 from itertools import accumulate
@@ -57,14 +57,19 @@ UNUSUAL = re.compile(rf"^(?!{FIRST}\d+\.\d+\.\d+\.\d+(?::\d+)?$).+$", re.MULTILI
 """Among texts that begin with `FIRST`: all but those of IPv4 without options."""
 Site = tuple[str, int]
 """A chain, and a position in it."""
-Targets = dict[tuple[int, int | None], list[Site]]
+NO_PORT = ""
+"""Of translations that leave the port as it is."""
 
 
 class Callers(Protocol):
     """Who calls which chain."""
 
-    def get(self, name: str, default: Iterable[Site] = ()) -> list[Site]:
+    def get(self, name: str) -> list[Site]:
         """The rules that call a chain."""
+        ...
+
+    def within(self, name: str, most: int) -> list[Site] | None:
+        """The same, or None where they are more than so many."""
         ...
 
 
@@ -77,37 +82,56 @@ class Tails:
         self._site = site
 
     @cached_property
-    def _ends(self) -> tuple[dict[str, int], dict[str, int]]:
-        """Where each last word stands for the first time, and for the last."""
-        every = range(len(self._tails))
-        return dict(zip(reversed(self._tails), reversed(every), strict=True)), dict(
-            zip(self._tails, every, strict=True)
-        )
+    def _first(self) -> dict[str, int]:
+        """Where each last word stands for the first time."""
+        return dict(zip(reversed(self._tails), range(len(self._tails) - 1, -1, -1), strict=True))
 
-    def get(self, name: str, default: Iterable[Site] = ()) -> list[Site]:
+    @cached_property
+    def _again(self) -> dict[str, list[int]]:
+        """Where those that stand there several times stand again."""
+        first = self._first
+        found: dict[str, list[int]] = {}
+        for at in [at for at, tail in enumerate(self._tails) if first[tail] != at]:
+            found.setdefault(self._tails[at], []).append(at)
+        return found
+
+    def _places(self, name: str) -> list[int]:
+        first = self._first.get(name)
+        found = [] if first is None else [first, *self._again.get(name, ())]
+        return sorted([*found, *self._more.get(name, ())])
+
+    def get(self, name: str) -> list[Site]:
         """The rules that call a chain."""
-        first, last = self._ends
-        found: list[int] = []
-        at = first.get(name, -1)
-        while at >= 0:
-            found.append(at)
-            at = self._tails.index(name, at + 1) if at < last[name] else -1
-        found += self._more.get(name, ())
-        return [self._site(at) for at in sorted(found)] or [*default]
+        return [self._site(at) for at in self._places(name)]
+
+    def within(self, name: str, most: int) -> list[Site] | None:
+        """The same, or None where they are more than so many."""
+        places = self._places(name)
+        return [self._site(at) for at in places] if len(places) <= most else None
 
 
 class Both:
     """Callers of a table that differs from another in some of its chains."""
 
-    def __init__(self, own: Callers, base: Callers, differing: Container[str]) -> None:
+    def __init__(self, own: Callers, base: Callers, differing: Container[str], rules: int) -> None:
         self._own = own
         self._base = base
         self._differing = differing
+        self._rules = rules
+        """Of the other's chains that differ."""
 
-    def get(self, name: str, default: Iterable[Site] = ()) -> list[Site]:
+    def get(self, name: str) -> list[Site]:
         """The rules that call a chain."""
         kept = [site for site in self._base.get(name) if site[0] not in self._differing]
-        return [*kept, *self._own.get(name)] or [*default]
+        return [*kept, *self._own.get(name)]
+
+    def within(self, name: str, most: int) -> list[Site] | None:
+        """The same, or None where they are more than so many."""
+        # Of more than these there are too many, even without all that differ.
+        if self._base.within(name, most + self._rules) is None:
+            return None
+        found = self.get(name)
+        return found if len(found) <= most else None
 
 
 class Jumps:
@@ -122,15 +146,22 @@ class Jumps:
         self._starts = [0, *accumulate(map(len, held.values()))]
         texts = [*joined.from_iterable(held.values())]
         # A rule ends with its target and what belongs to it. A text without one begins with an option, and no chain is called so.
-        tails = [text[text.rfind("-j ") + 3 :] for text in texts]
+        tails = [text.rpartition("-j ")[2] for text in texts]
         named = table.chains
         # Words within quotes may look like a target: such a text, or one with the last quote behind it, is read as a whole.
         plain = not any('"' in name or "\\" in name for name in named)
         self._odd: dict[str, list[int]] = {}
+        """Translations, by the target's text."""
         self._called: dict[str, list[int]] = {}
         self._wild: list[int] = []
-        for at, tail in enumerate(tails):
-            if not plain or tail not in named:
+        self._above: dict[str, frozenset[str]] = {}
+        self._led: dict[tuple[str, str], dict[int, list[int]]] = {}
+        odd = self._odd
+        for at in [at for at, tail in enumerate(tails) if tail not in named] if plain else range(len(tails)):
+            tail = tails[at]
+            if tail.startswith(FIRST) and '"' not in tail and "\n" not in tail and "\\" not in texts[at]:
+                odd.setdefault(tail, []).append(at)
+            else:
                 self._other(texts[at], tail, at, named)
         self._tails = tails if plain else []
 
@@ -140,10 +171,7 @@ class Jumps:
         return Tails(self._tails, self._called, self.site)
 
     def _other(self, text: str, tail: str, at: int, named: Mapping[str, tuple[str, ...]]) -> None:
-        """A rule that does not plainly jump to a chain."""
-        if tail.startswith(FIRST) and '"' not in tail and "\n" not in tail and "\\" not in text:
-            self._odd.setdefault(tail, []).append(at)
-            return
+        """A rule that does not plainly jump to a chain, and is no plain translation."""
         cut = text.rfind("-j ")
         if cut < 0:
             cut = text.rfind("-g ")
@@ -182,23 +210,45 @@ class Jumps:
         more = [at for tail, single in self._unusual.items() if single is None for at in self._odd[tail]]
         return [self.site(at) for at in sorted([*self._wild, *more])]
 
-    def targets(self, begins: str = "") -> Targets:
-        """What is translated to what, for addresses whose text begins so."""
-        found: Targets = {}
-        wanted = FIRST + begins
-        for tail, held in self._odd.items():
-            if not tail.startswith(wanted):
-                continue
-            address, _, port = tail[len(FIRST) :].partition(":")
-            if tail in self._unusual:
-                single = self._unusual[tail]
-                if single is None:
-                    continue
-                address, port = single.group(1), single.group(2) or ""
-            number = int(IPv6Address(address.strip("[]"))) if ":" in address else packed(address)
-            key = number, int(port) if port else None
-            found.setdefault(key, []).extend(map(self.site, held))
+    @cached_property
+    def _by_port(self) -> dict[str, list[tuple[str, str]]]:
+        """Translations by the text of the port: text of the address, and the target's text."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        usual = self._odd
+        if self._unusual:
+            usual = {tail: held for tail, held in self._odd.items() if tail not in self._unusual}
+            for tail, single in self._unusual.items():
+                if single is not None:
+                    address, port = single.groups()
+                    found.setdefault(port or NO_PORT, []).append((address.strip("[]"), tail))
+        start = len(FIRST)
+        for tail in usual:
+            address, _, port = tail[start:].partition(":")
+            found.setdefault(port, []).append((address, tail))
         return found
+
+    @property
+    def ports(self) -> frozenset[str]:
+        """Ports that something is translated to; an empty text where the packet's own is left."""
+        return frozenset(self._by_port)
+
+    def led(self, port: str, begins: str = "") -> Collection[int]:
+        """Addresses that something is translated to, with a port; all of those whose text begins so, and perhaps others."""
+        return self._targets(port, begins)
+
+    def _targets(self, port: str, begins: str) -> dict[int, list[int]]:
+        found = self._led.get((port, begins))
+        if found is None:
+            found = self._led[port, begins] = {}
+            for address, tail in self._by_port.get(port, ()):
+                if address.startswith(begins):
+                    number = int(IPv6Address(address)) if ":" in address else packed(address)
+                    found.setdefault(number, []).extend(self._odd[tail])
+        return found
+
+    def leading(self, port: str, begins: str, address: int) -> list[Site]:
+        """The rules that translate to an address and a port."""
+        return [self.site(at) for at in self._targets(port, begins).get(address, ())]
 
     def bases(self, chain: str) -> frozenset[str]:
         """The base chains from which packets may come into a chain."""
@@ -209,9 +259,11 @@ class Jumps:
             name = todo.pop()
             if name in BASE:
                 found.add(name)
-            for caller in {site[0] for site in self.callers.get(name)} - seen:
-                seen.add(caller)
-                todo.append(caller)
+            above = self._above.get(name)
+            if above is None:
+                above = self._above[name] = frozenset(site[0] for site in self.callers.get(name))
+            todo += above - seen
+            seen |= above
         return frozenset(found)
 
 
@@ -219,32 +271,38 @@ class Patched(Jumps):
     """A table that differs from one that was read in some of its chains."""
 
     def __init__(
-        self, table: Table, family: str, base: Jumps, differing: Mapping[str, tuple[str, ...]]
+        self, table: Table, family: str, base: Jumps, former: Table, differing: Iterable[str]
     ) -> None:
-        super().__init__(table, family, differing)
+        changed = {name: table.chains[name] for name in differing}
+        super().__init__(table, family, changed)
         self._base = base
-        self._differing = differing
+        self._differing = changed
+        self._former = sum(len(former.chains[name]) for name in changed)
 
     @cached_property
     def callers(self) -> Callers:
         """Who calls which chain."""
-        return Both(super().callers, self._base.callers, self._differing)
+        return Both(super().callers, self._base.callers, self._differing, self._former)
 
     @cached_property
     def wild(self) -> list[Site]:
         """Rules that may do anything to addresses and ports."""
         return [*(site for site in self._base.wild if site[0] not in self._differing), *super().wild]
 
-    def targets(self, begins: str = "") -> Targets:
-        """What is translated to what, for addresses whose text begins so."""
-        found = {
-            key: kept
-            for key, held in self._base.targets(begins).items()
-            if (kept := [site for site in held if site[0] not in self._differing])
-        }
-        for key, held in super().targets(begins).items():
-            found[key] = [*found.get(key, ()), *held]
-        return found
+    @property
+    def ports(self) -> frozenset[str]:
+        """Ports that something is translated to, in either table; an empty text where the packet's own is left."""
+        return self._base.ports | super().ports
+
+    def led(self, port: str, begins: str = "") -> Collection[int]:
+        """Addresses that something is translated to, in either table."""
+        own, base = super().led(port, begins), self._base.led(port, begins)
+        return {*own, *base} if own else base
+
+    def leading(self, port: str, begins: str, address: int) -> list[Site]:
+        """The rules that translate to an address and a port."""
+        kept = (site for site in self._base.leading(port, begins, address) if site[0] not in self._differing)
+        return [*kept, *super().leading(port, begins, address)]
 
 
 class Calls:
@@ -265,6 +323,6 @@ class Calls:
         """Of a table like another one only what differs is read."""
         for other, jumps in self._read.values():
             if other.name == table.name and other.chains.keys() == table.chains.keys():
-                changed = {name: table.chains[name] for name in differing(other.chains, table.chains)}
-                return Patched(table, self._family, jumps, changed)
+                changed = differing(other.chains, table.chains)
+                return Patched(table, self._family, jumps, other, changed)
         return Jumps(table, self._family)

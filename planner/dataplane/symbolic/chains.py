@@ -140,9 +140,26 @@ class Index:
                 found.update(self._both[port][address])
 
 
-@lru_cache(maxsize=65536)
+_LONG: dict[int, tuple[tuple[str, ...], Chain]] = {}
+MOST_LONG = 256
+"""Long chains that are remembered by their identity."""
+
+
 def chain_of(rules: tuple[str, ...]) -> Chain:
     """Both sides share what they have in common."""
+    if len(rules) <= LARGE:
+        return _chain_of(rules)
+    # To look for a long one by what it holds would cost as much as to read it. It is held, so that no other one gets its identity.
+    held = _LONG.get(id(rules))
+    if held is None:
+        held = _LONG[id(rules)] = rules, _chain_of(rules)
+        while len(_LONG) > MOST_LONG:
+            del _LONG[next(iter(_LONG))]
+    return held[1]
+
+
+@lru_cache(maxsize=65536)
+def _chain_of(rules: tuple[str, ...]) -> Chain:
     return Chain(rules)
 
 

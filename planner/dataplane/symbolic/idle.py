@@ -202,7 +202,7 @@ class Held:
         seen, todo = {chain}, [chain]
         found: list[Site] = []
         while todo:
-            for site in self.jumps.callers.get(todo.pop(), ()):
+            for site in self.jumps.callers.get(todo.pop()):
                 found.append(site)
                 if len(found) > SITES:
                     return None
@@ -220,7 +220,7 @@ class Held:
         return self.space.union(
             [
                 self.may(self.table.chains[caller][at], world) & self.coming(caller, world, below | {chain})
-                for caller, at in self.jumps.callers.get(chain, ())
+                for caller, at in self.jumps.callers.get(chain)
             ]
         )
 

@@ -7,7 +7,7 @@ from planner.dataplane.nft_rules import meaning
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import LONGEST
-from planner.dataplane.symbolic.calls import BASE, Calls, Jumps, Targets
+from planner.dataplane.symbolic.calls import BASE, NO_PORT, Calls, Jumps, Site
 from planner.dataplane.symbolic.changed import BackMatters, Changed
 from planner.dataplane.symbolic.match import PARTS, fits
 from planner.dataplane.symbolic.side import Side
@@ -119,9 +119,9 @@ class Region:
                 found = self.space.all
             else:
                 self._reach[key] = self.space.all  # if chains should call each other in a circle
-                callers = self._read(table).callers.get(chain, [])
+                callers = self._read(table).callers.within(chain, MOST_CALLERS)
                 found = self.space.all
-                if len(callers) <= MOST_CALLERS:
+                if callers is not None:
                     found = self.space.union([self._met(number, backend, table.name, *at) for at in callers])
             self._reach[key] = found
         return found
@@ -174,7 +174,7 @@ class Region:
             for backend, table in self._before_routing(number):
                 jumps = self._read(table)
                 found += [self._met(number, backend, table.name, *at) for at in jumps.wild]
-                met = self._targets_in(seen, jumps.targets(begins))
+                met = self._targets_in(seen, jumps, begins)
                 if met is None:
                     found.append(anywhere)
                     continue
@@ -224,20 +224,19 @@ class Region:
         return "".join(f"{value >> shift & 255}." for shift in (24, 16, 8)[: length // 8])
 
     def _targets_in(
-        self, seen: PacketSet, targets: Targets
-    ) -> list[tuple[tuple[int, int | None], list[tuple[str, int]]]] | None:
+        self, seen: PacketSet, jumps: Jumps, begins: str
+    ) -> list[tuple[tuple[int, int | None], list[Site]]] | None:
         """Translations whose result lies in the region; None when they are too many."""
-        by_port: dict[int | None, list[int]] = {}
-        for address, port in targets:
-            by_port.setdefault(port, []).append(address)
-        met: list[tuple[tuple[int, int | None], list[tuple[str, int]]]] = []
+        met: list[tuple[tuple[int, int | None], list[Site]]] = []
         count = 0
-        for port in sorted(by_port, key=lambda port: -1 if port is None else port):
+        # Addresses are read where some packet has the port, which most have not.
+        for number, text in sorted((-1 if text == NO_PORT else int(text), text) for text in jumps.ports):
+            port = None if text == NO_PORT else number
             here = seen if port is None else seen & self.space.equals(Part.DESTINATION_PORT, port)
             if not here.satisfiable():
                 continue
-            for address in self.space.members(here, Part.DESTINATION, sorted(by_port[port])):
-                sites = targets[address, port]
+            for address in self.space.members(here, Part.DESTINATION, sorted(jumps.led(text, begins))):
+                sites = jumps.leading(text, begins, address)
                 met.append(((address, port), sites))
                 count += len(sites)
             if count > MOST_CALLERS:
