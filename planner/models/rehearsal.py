@@ -80,7 +80,11 @@ class Turn(Noun):
     step: int
     title: str
     applied: bool
-    """It was run and exited as it should."""
+    """It was run and exited as it should; or nothing was to be run, see `not_run`."""
+    not_run: str = ""
+    """Why nothing was run: the stage cannot show it, or apply.sh does not run it either."""
+    shown: bool = True
+    """Whether the stage can show what it does."""
     output: str = ""
     """What it said when it did not."""
     unpredicted: tuple[Difference, ...] = ()
@@ -156,11 +160,12 @@ class Rehearsal(Noun):
         """`rehearsed: 7 of 7 steps as predicted, state equal after undo from each of them, not rehearsed: 2 sysctls`."""
         if self.proof is Proof.NOT_RUN:
             return f"not rehearsed: {self.reason}"
-        done = sum(turn.applied and not turn.unpredicted for turn in self.turns)
-        back = sum(turn.undone and not turn.left_behind for turn in self.turns)
+        shown = [turn for turn in self.turns if turn.shown]
+        done = sum(turn.applied and not turn.unpredicted for turn in shown)
+        back = sum(turn.undone and not turn.left_behind for turn in shown)
         undo = (
             "state equal after undo from each of them"
-            if back == len(self.turns)
+            if back == len(shown)
             else f"state equal after undo from {back} of them"
         )
         parts = [f"rehearsed: {done} of {len(self.turns) + self.unreached} steps as predicted", undo]

@@ -1,6 +1,6 @@
 """The rehearsal of one node's plan: rebuild, forward, back from every step, and what else may happen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 
@@ -14,7 +14,7 @@ from planner.models.rehearsal import NotRehearsed, Proof, Rehearsal, Trial, Turn
 from planner.rehearse.isolation import Isolation, usual
 from planner.rehearse.probes import Prober
 from planner.rehearse.stage import Stage
-from planner.rehearse.trials import run_trials
+from planner.rehearse.trials import SAME, run_trials
 from planner.rehearse.turns import Ground, no_probes, run_turns
 
 MESSAGE = 16_384
@@ -67,11 +67,16 @@ def rehearse(
             sound = all(turn.undone and not turn.left_behind for turn in seen.turns)
             whole = sound and all(turn.applied for turn in seen.turns)
             tried = early.result() if early is not None else ()
+        if sound and not any(turn.unpredicted or not turn.not_run for turn in seen.turns):
+            return not_run(outlook.node, _nothing_run(seen.turns))
         if whole and trials and not beside:
             tried = tuple(run_trials(ground, outlook, thorough=thorough))
         tried = tried if whole else ()
         untried = prober.not_rehearsed if prober is not None else ()
-        not_rehearsed = tuple(dict.fromkeys((*seen.not_rehearsed, *untried, *ground.stage.not_rebuilt)))
+        mishaps = tuple(_not_tried(tried)) if trials else ()
+        not_rehearsed = tuple(
+            dict.fromkeys((*seen.not_rehearsed, *mishaps, *untried, *ground.stage.not_rebuilt))
+        )
         return Rehearsal(
             node=outlook.node,
             proof=judge(outlook, seen.turns, tried, not_rehearsed),
@@ -138,6 +143,23 @@ def judge(
     if not_rehearsed or any(not turn.applied for turn in turns):
         return Proof.PROVEN_EXCEPT
     return Proof.PROVEN
+
+
+def _nothing_run(turns: Sequence[Turn]) -> str:
+    first = f"step {turns[0].step} is {turns[0].not_run}"
+    return f"of {len(turns)} steps none can be run on a stage: {first}" if len(turns) > 1 else first
+
+
+def _not_tried(tried: Sequence[Trial]) -> Iterator[NotRehearsed]:
+    """Mishaps that the guide promises and that this rehearsal has not shown."""
+    if not tried:
+        reason = "a step fails, is not as predicted or is not taken back: that comes first"
+        yield NotRehearsed(what="mishaps", reason=reason)
+    elif all(trial.held for trial in tried) and not any(trial.name == SAME for trial in tried):
+        yield NotRehearsed(
+            what="somebody else changes what the plan has set",
+            reason="of what this plan sets, nothing is known that could be changed again without breaking it",
+        )
 
 
 def _would_fail(outlook: Outlook, step: int) -> bool:

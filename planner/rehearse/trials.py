@@ -21,6 +21,8 @@ TIMER = 1
 """Seconds until the dead-man timer fires."""
 WAITS = 600
 SHOWN = 6
+SAME = "foreign/same"
+"""Name of the trial in which somebody else changes what the plan has set."""
 ENDS = """n=0
 while [ "$n" -lt "$2" ]; do
   grep -q -e 'Z taken back' -e 'Z nothing to take back' -e 'sh: not as before' -e 'sh: left alone' "$1/log" &&
@@ -166,7 +168,7 @@ def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
         trouble.append(f"with --force: {said(forced)}")
     yield _judged(
         ground,
-        "foreign/same",
+        SAME,
         f"somebody else changes what the plan has set ({foreign.words}): rollback.sh refuses and changes nothing; "
         "with --force it leads back",
         trouble,

@@ -183,6 +183,8 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
                 step=step.number,
                 title=step.title,
                 applied=done.status == 0,
+                not_run="" if step.apply else step.remark,
+                shown=not skipped,
                 output="" if done.status == 0 else said(done),
                 unpredicted=() if skipped else unpredicted(ground.stage, expected.state, found, maybe=maybe),
                 seconds=round(done.seconds, 3),

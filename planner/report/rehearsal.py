@@ -38,6 +38,8 @@ class RehearsedStepV1(BaseModel):
     model_config = ConfigDict(extra="forbid")
     step: int
     applied: bool
+    not_run: str
+    shown: bool
     undone: bool
     unpredicted: tuple[DifferenceV1, ...]
     left_behind: tuple[DifferenceV1, ...]
@@ -110,6 +112,8 @@ def published(rehearsal: Rehearsal) -> RehearsalV1:
             RehearsedStepV1(
                 step=turn.step,
                 applied=turn.applied,
+                not_run=turn.not_run,
+                shown=turn.shown,
                 undone=turn.undone,
                 unpredicted=_published(turn.unpredicted),
                 left_behind=_published(turn.left_behind),
@@ -231,6 +235,8 @@ def markdown_lines(rehearsal: Rehearsal) -> Iterator[str]:
 
 def turn_words(turn: Turn) -> str:
     """`as predicted in 0.2 s, taken back in 0.2 s`."""
+    if turn.not_run and turn.applied and not turn.unpredicted:
+        return turn.not_run
     did = "as predicted" if turn.applied and not turn.unpredicted else "NOT as predicted"
     if not turn.applied:
         did = "FAILED"

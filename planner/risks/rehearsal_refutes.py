@@ -23,12 +23,14 @@ from collections.abc import Iterator, Sequence
 from planner.models.change import BaseChange, Change
 from planner.models.finding import Confidence, Finding, Reversibility
 from planner.models.horizon import Horizon
-from planner.models.plan import Plan
+from planner.models.plan import Plan, Step
 from planner.models.rehearsal import Difference, Rehearsal, Turn
 from planner.risks.risk import Review, Risk
 
 REFUTES = "rehearsal-refutes"
 SHOWN = 3
+WOULD_FAIL = "it would fail"
+"""How the remark of a step begins whose failure is predicted (`planner.plan.build`)."""
 
 
 def judge(_change: BaseChange, _review: Review) -> Iterator[Finding]:
@@ -42,7 +44,7 @@ def refuted(rehearsal: Rehearsal, plan: Plan, changes: Sequence[Change]) -> Iter
         return
     for turn in rehearsal.turns:
         change = _of(turn, plan, changes)
-        wrong = tuple(_otherwise(turn))
+        wrong = tuple(_otherwise(turn, plan.steps[turn.step - 1]))
         if wrong:
             yield _finding(
                 change,
@@ -71,7 +73,9 @@ def _of(turn: Turn, plan: Plan, changes: Sequence[Change]) -> Change:
     return next((change for change in changes if change.source == source), changes[0])
 
 
-def _otherwise(turn: Turn) -> Iterator[str]:
+def _otherwise(turn: Turn, step: Step) -> Iterator[str]:
+    if not turn.applied and not step.remark.startswith(WOULD_FAIL):
+        yield f"it fails: {turn.output}"
     for one in turn.unpredicted:
         yield _difference("predicted", one)
     for probe in turn.probes:

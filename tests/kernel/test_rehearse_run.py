@@ -20,6 +20,7 @@ from planner.rehearse.isolation import Isolation
 from planner.rehearse.modules import Modules
 from planner.rehearse.outlook import outlook_of
 from planner.rehearse.run import large_messages, rehearse
+from planner.report.rehearsal import turn_words
 
 GOOD = (Proof.PROVEN, Proof.PROVEN_EXCEPT)
 SCRIPT = """set -e
@@ -217,6 +218,45 @@ def test_what_a_namespace_cannot_show_is_said() -> None:
     (told,) = [one for one in found.not_rehearsed if one.what.startswith("step ")]
     assert "step 2" in told.what
     assert key in told.reason
+    assert found.sentence.startswith("rehearsed: 1 of 2 steps as predicted")
+    assert turn_words(found.turns[1]).startswith("not run on the stage: belongs to the whole machine")
+
+
+def test_where_no_step_can_be_run_nothing_is_proven() -> None:
+    """A plan of nothing but a value of the whole machine: it is not rehearsed, and that is said."""
+    key = "net.netfilter.nf_conntrack_max"
+    state = recorded().model_copy(update={"sysctls": {**recorded().sysctls, key: "262144"}})
+    command = Fragment(
+        path="change.sh", kind=FragmentKind.SCRIPT, target="", text=f"sysctl -w {key}=400000\n"
+    )
+    outlook = propose(state, (command,))
+
+    found = rehearse(outlook, build_plan(outlook))
+
+    assert Proof.NOT_RUN is found.proof
+    assert key in found.reason
+
+
+def test_a_step_that_is_not_run_is_not_told_to_be_proven() -> None:
+    """What would fail and change nothing is left out by apply.sh, here as on the node; mishaps are tried all the same."""
+    found = rehearsed("ipset add web 10.0.0.10\nsysctl -w net.ipv4.tcp_finn_timeout=30\n")
+
+    assert [] == troubles(found)
+    assert turn_words(found.turns[1]).startswith("not run: it would fail and change nothing")
+    assert found.trials
+
+
+def test_mishaps_that_were_not_tried_are_named() -> None:
+    """Where a step fails, that comes first; no mishap is silently missing."""
+    outlook, plan = planned("ipset add web 10.0.0.10\n")
+    (step,) = plan.steps
+    broken = step.model_copy(update={"apply": (*step.apply, Action(argv=("false",)))})
+
+    found = rehearse(outlook, plan.model_copy(update={"steps": (broken,)}), packets=False)
+    said = {one.what for one in found.not_rehearsed}
+
+    assert not found.trials
+    assert "mishaps" in said
 
 
 def test_a_node_that_cannot_be_rebuilt_is_one_sentence() -> None:
