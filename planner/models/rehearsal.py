@@ -96,6 +96,8 @@ class Turn(Noun):
     seconds: float = 0.0
     """From the start of the step until it was done: a bound on the time that what it breaks is broken."""
     undo_seconds: float = 0.0
+    stepwise: bool = False
+    """Of a long plan: taken back one step after the other, each time to what was found there on the way forward. Else in one run."""
     probes: tuple[RealProbe, ...] = ()
 
 
@@ -168,6 +170,9 @@ class Rehearsal(Noun):
             if back == len(shown)
             else f"state equal after undo from {back} of them"
         )
+        alone = sum(turn.stepwise for turn in self.turns)
+        if alone:
+            undo += f" ({alone} of them step by step, the others in one run)"
         parts = [f"rehearsed: {done} of {len(self.turns) + self.unreached} steps as predicted", undo]
         held = sum(trial.held for trial in self.trials)
         if self.trials:

@@ -1,6 +1,11 @@
-"""The plan step by step, and the way back from after each of them."""
+"""The plan step by step, and the way back from after each of them.
 
-from collections.abc import Callable, Iterator, Mapping
+Up to `EACH` steps the plan is applied again for each of them, and taken back as a whole. With more, that would take the square of
+their number: then every step is taken back alone, the last first, and what is found must be what was found there on the way
+forward. What a whole way back does from there on is what follows. From some of them it is run as a whole all the same.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from planner.diff.nodes import diff_nodes
@@ -23,6 +28,11 @@ from planner.sysctls.names import link_key
 
 UNDONE = frozenset({0, 7})
 """Exit statuses of rollback.sh that say that it has run to its end (7: but for what nobody knows to take back)."""
+
+EACH = 24
+"""Steps up to which a whole way back is run from after each of them."""
+KEPT_RULES = 20_000
+"""With more rules, of the states between the steps only the digests are kept."""
 
 Probing = Callable[[Stage, NodeState, int], tuple[RealProbe, ...]]
 """Sends the packets of the invariants on the stage in a state after a step (0: before the first)."""
@@ -67,8 +77,12 @@ class Ground:
         """End the stage and all that runs on it."""
         self.stage.__exit__(None, None, None)
 
-    def look(self) -> NodeState:
+    def pause(self) -> "Pause":
         """The stage as it is once its links have seen what was done to them."""
+        return Pause(*self._settled())
+
+    def look(self) -> NodeState:
+        """The state there."""
         return self._settled()[1]
 
     def _settled(self) -> tuple[Seen, NodeState]:
@@ -86,7 +100,7 @@ class Ground:
         found: tuple[Difference, ...] = ()
         if not seen.digest or seen.digest != self._still:
             seen, state = self._settled()
-            found = (*compare(self.stage.original, state), *_others(self._others, seen.others))
+            found = (*compare(self.stage.original, state), *other_files(self._others, seen.others))
             self._still = seen.digest
         if found:
             self.renew()
@@ -96,13 +110,33 @@ class Ground:
         return found
 
 
+@dataclass(frozen=True)
+class Pause:
+    """What was found between two steps."""
+
+    seen: Seen
+    state: NodeState
+
+    def kept(self) -> "Pause":
+        """Without what takes much memory: of a large node there are no sections, and no state but an empty one."""
+        small = Seen(self.seen.name, (), self.seen.others, self.seen.digest)
+        large = sum(ruleset.size for ruleset in self.state.rulesets) > KEPT_RULES
+        return Pause(small, NodeState(name=self.state.name) if large else self.state)
+
+    def equals(self, other: "Pause") -> bool:
+        """Whether nothing is different, as a rollback is judged."""
+        if self.seen.digest and self.seen.digest == other.seen.digest:
+            return True
+        return not any((*compare(self.state, other.state), *other_files(self.seen.others, other.seen.others)))
+
+
 def written_paths(plan: Plan) -> tuple[str, ...]:
     """Files that a plan writes."""
     paths = (step.operation.path for step in plan.steps if isinstance(step.operation, FileWrite))
     return tuple(sorted(set(paths)))
 
 
-def _others(before: Mapping[str, Found], after: Mapping[str, Found]) -> Iterator[Difference]:
+def other_files(before: Mapping[str, Found], after: Mapping[str, Found]) -> Iterator[Difference]:
     """Files that no collector looks for and that are not as they were."""
     for path in sorted(before.keys() | after.keys()):
         sides = (
@@ -124,40 +158,74 @@ class Turns:
 
 def run_turns(ground: Ground, outlook: Outlook, *, probing: Probing = no_probes) -> Turns:
     """Forward once, with a look at the state after each step; then back from each, the last first."""
-    turns, unseen = _forward(ground, outlook, probing)
+    turns, unseen, pauses = _forward(ground, outlook, probing)
     told = [*ground.fitted.not_rehearsed, *unseen]
-    shown = [turn.step for turn in turns if turn.applied and _does(ground, turn.step)]
+    # What runs nothing leaves the state after the step before; a step that failed may have done something.
+    done = [turn for turn in turns if turn is turns[-1] or _does(ground, turn.step)]
     back: dict[int, Turn] = {}
-    if turns:
-        last = turns[-1]
-        back[last.step] = _back(ground, last)
-    for turn in reversed(turns[:-1]):
-        if turn.step not in shown:
-            continue  # It runs nothing: the state is that after the step before.
-        applied = ground.scripts.repeat(turn.step)
-        if applied.status != 0:
-            output = f"a second run of steps 1 to {turn.step}: {said(applied)}"
-            turn = turn.model_copy(update={"applied": False, "output": output})  # noqa: PLW2901
-        back[turn.step] = _back(ground, turn)
+    if len(done) > EACH:
+        back = _one_by_one(ground, done, pauses)
+    whole = [done[0], done[len(done) // 2]] if back else done[:-1]
+    if done and not back:
+        back[done[-1].step] = _back(ground, done[-1])
+    for turn in reversed(whole):
+        back[turn.step] = _back(ground, _again(ground, turn))
     found: list[Turn] = []
     for turn in turns:
         former = found[-1] if found else None
         if turn.step in back:
             found.append(back[turn.step])
         elif former is not None:
-            same = {"left_behind": former.left_behind, "undone": former.undone}
+            same = {"left_behind": former.left_behind, "undone": former.undone, "stepwise": former.stepwise}
             found.append(turn.model_copy(update=same))
         else:
             found.append(turn)
     return Turns(found, told)
 
 
+def _again(ground: Ground, turn: Turn) -> Turn:
+    """The stage after that step once more; the turn with what went otherwise this time."""
+    applied = ground.scripts.repeat(turn.step)
+    if applied.status == 0:
+        return turn
+    output = f"a second run of steps 1 to {turn.step}: {said(applied)}"
+    return turn.model_copy(update={"applied": False, "output": output})
+
+
+def _one_by_one(ground: Ground, turns: Sequence[Turn], pauses: Mapping[int, "Pause"]) -> dict[int, Turn]:
+    """Each step taken back alone, the last first. Empty where one led elsewhere: then each way back has to be run as a whole."""
+    took: dict[int, float] = {}
+    for turn, former in zip(reversed(turns), (*reversed(turns[:-1]), None), strict=True):
+        done = ground.scripts.rollback("--to", str(turn.step))
+        took[turn.step] = done.seconds
+        there = former is None or ground.pause().equals(pauses[former.step])
+        if done.status not in UNDONE or not there:
+            ground.renew()
+            ground.scripts.repeat(turns[-1].step)
+            return {}
+    if ground.left_behind():
+        ground.scripts.repeat(turns[-1].step)
+        return {}
+    return {
+        turn.step: turn.model_copy(
+            update={
+                "stepwise": True,
+                "undo_seconds": round(sum(took[one.step] for one in turns[: number + 1]), 3),
+            }
+        )
+        for number, turn in enumerate(turns)
+    }
+
+
 def _does(ground: Ground, step: int) -> bool:
     return bool(ground.fitted.plan.steps[step - 1].apply)
 
 
-def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[Turn], list[NotRehearsed]]:
+def _forward(
+    ground: Ground, outlook: Outlook, probing: Probing
+) -> tuple[list[Turn], list[NotRehearsed], dict[int, Pause]]:
     turns: list[Turn] = []
+    pauses: dict[int, Pause] = {}
     unseen: list[NotRehearsed] = []
     start = outlook.before[Horizon.NOW]
     probing(ground.stage, ground.stage.original, 0)
@@ -170,7 +238,8 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
         former = stage.after
         done = ground.scripts.apply("--from", number, "--to", number)
         ground.scripts.keep_notes(step.number)
-        found = ground.look()
+        pause = ground.pause()
+        found, pauses[step.number] = pause.state, pause.kept()
         expected = on_stage(stage.after, start, ground.stage.original, fixed=ground.fitted.fixed)
         unseen += [
             NotRehearsed(what=name, reason="it could not be rebuilt as it is on the node")
@@ -199,7 +268,7 @@ def _forward(ground: Ground, outlook: Outlook, probing: Probing) -> tuple[list[T
                 for later in ground.fitted.plan.steps[step.number :]
             ]
             break
-    return turns, list(dict.fromkeys(unseen))
+    return turns, list(dict.fromkeys(unseen)), pauses
 
 
 def unpredicted(

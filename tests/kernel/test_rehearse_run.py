@@ -164,8 +164,24 @@ def with_undo(plan: Plan, *undo: Action) -> Plan:
     return plan.model_copy(update={"steps": (*others, last.model_copy(update={"undo": undo}))})
 
 
-def test_a_wrong_undo_is_caught_and_does_not_spoil_the_next_step() -> None:
+def test_of_a_long_plan_each_step_is_taken_back_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One after the other, each to what was found there before; from the first, the middle and all steps in one run as well."""
+    monkeypatch.setattr("planner.rehearse.turns.EACH", 3)
+    found = rehearsed(SCRIPT, HARDENING, trials=False, packets=False)
+
+    assert [] == troubles(found)
+    assert all(turn.undone for turn in found.turns)
+    ran = [turn for turn in planned(SCRIPT, HARDENING)[1].steps if turn.apply]
+    assert len(ran) - 2 <= sum(turn.stepwise for turn in found.turns) < len(found.turns)
+    assert "step by step" in found.sentence
+
+
+@pytest.mark.parametrize("each", [24, 1])
+def test_a_wrong_undo_is_caught_and_does_not_spoil_the_next_step(
+    monkeypatch: pytest.MonkeyPatch, each: int
+) -> None:
     """The way back of the second step does nothing: both prefixes with it are told, the first step alone leads back."""
+    monkeypatch.setattr("planner.rehearse.turns.EACH", each)
     outlook, plan = planned("ipset add web 10.0.0.10\niptables -A FORWARD -j RETURN")
 
     found = rehearse(outlook, with_undo(plan), packets=False)
