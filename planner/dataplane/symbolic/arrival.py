@@ -3,7 +3,6 @@
 net/ipv4/route.c, ip_route_input_slow() and __mkroute_input(); net/ipv4/fib_frontend.c, fib_validate_source().
 """
 
-from dataclasses import replace
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -92,7 +91,7 @@ class Arrival:
                     found.append((forwarded, lost(form, BROADCASTS)))
                     where = where & ~forwarded
                 passed = self._validate(where, form, "", found, broadcast=way.kind == "broadcast")
-                found.append((passed, replace(form, stage="input mangle")))
+                found.append((passed, form._replace(stage="input mangle")))
             case "unknown":
                 found.append((where, lost(form, way.doubt)))
             case "unicast":
@@ -206,7 +205,7 @@ def forwarded(view: View, where: PacketSet, form: Form, link: str, hop: str, mtu
     space = view.space
     few = expiring(space, form)
     less = DECREMENT if form.hop_limit is None else bytes(DECREMENT[now] for now in form.hop_limit)
-    onward = replace(form, stage="forward mangle", link=link, hop=hop, hop_limit=less)
+    onward = form._replace(stage="forward mangle", link=link, hop=hop, hop_limit=less)
     ends = told(space, where & few, Disposition.EXPIRED, "the hop limit", "time-exceeded")
     where = where & ~few
     most = mtu or view.mtu(link)

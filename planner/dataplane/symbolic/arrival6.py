@@ -43,7 +43,7 @@ class Arrival6:
         """Before any hook; what a bridge shows to netfilter has seen the hook by the time that it is refused."""
         seen = where & self.bridges.seen
         found, left = self.refuse(where & ~seen)
-        return [*found, (left | seen, replace(form, stage="prerouting raw"))]
+        return [*found, (left | seen, form._replace(stage="prerouting raw"))]
 
     def refuse(self, where: PacketSet) -> tuple[Steps, PacketSet]:
         """What is dropped at once, and what is left."""
@@ -91,7 +91,7 @@ class Arrival6:
         tell = silently if turned else told
         match way.kind:
             case "local" | "anycast":
-                found.append((where, replace(form, stage="input mangle")))
+                found.append((where, form._replace(stage="input mangle")))
             case "unknown":
                 found.append((where, lost(form, way.doubt)))
             case "unicast" if turned:

@@ -47,14 +47,14 @@ class Bridges:
         """A frame to another port: through the hooks, or straight across."""
         unseen = where & ~self.seen
         return [
-            *self.leave(unseen, replace(form, across=True)),
-            (where & self.seen, replace(form, across=True, stage="prerouting raw")),
+            *self.leave(unseen, form._replace(across=True)),
+            (where & self.seen, form._replace(across=True, stage="prerouting raw")),
         ]
 
     def cross(self, where: PacketSet, form: Form) -> Steps:
         """On as a frame, to the port that it is addressed to."""
         return [
-            (part, replace(form, stage="forward mangle", link=name, bridge=name))
+            (part, form._replace(stage="forward mangle", link=name, bridge=name))
             for name in self.names
             if (part := where & self.view.came_by({name})).satisfiable()
         ]
@@ -68,7 +68,7 @@ class Bridges:
             doubt = f"behind which port of {link} an address lies that NETMAP made"
             return part, [(part, lost(form, doubt))]
         port = node_bridge.port_of(self.view.node, link, hop or _shown(form.destination, self.view.family))
-        return part, [(part, replace(form, stage="forward mangle", link=link, bridge=link, port=port))]
+        return part, [(part, form._replace(stage="forward mangle", link=link, bridge=link, port=port))]
 
     def leave(self, where: PacketSet, form: Form) -> Steps:
         """Out by a port; back out of the one that it came by only with hairpin."""

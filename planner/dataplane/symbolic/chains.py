@@ -414,8 +414,8 @@ class Walk:
             raise RuntimeError("a family without a dispatch")
         for (address, port), those in family.led(at, self.dispatch.constants):
             for form, where in hits.items():
-                moved = replace(
-                    form, bound=True, translated=True, destination=address,
+                moved = form._replace(
+                bound=True, translated=True, destination=address,
                     destination_port=form.destination_port if port is None else port,
                 )  # fmt: skip
                 join(into, ((moved, where & those.whole),))

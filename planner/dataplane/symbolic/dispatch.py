@@ -5,7 +5,7 @@ there is one question for the whole family: no packet comes to two chains of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from planner.dataplane.packets.layout import Part
@@ -166,7 +166,7 @@ class Dispatch:
         asked = (
             self.space.equals(Part.DESTINATION, address) if address != step.destination else self.space.none
         )
-        like = replace(step, destination=address, destination_port=port)
+        like = step._replace(destination=address, destination_port=port)
         return [(like, where & ~asked), (step, where & asked)]
 
     def paired(self, pair: Pair, where: PacketSet) -> list[tuple[Pair, PacketSet]]:
@@ -192,7 +192,7 @@ class Dispatch:
         if not isinstance(form.destination, int):
             return form
         port = None if form.destination_port is None else self.constants.port(form.destination_port)
-        return replace(form, destination=self.constants.address(form.destination), destination_port=port)
+        return form._replace(destination=self.constants.address(form.destination), destination_port=port)
 
     def _split(self, table: Table, rules: tuple[str, ...], positions: Sequence[int]) -> list[Block]:
         found: list[Block] = []

@@ -81,20 +81,20 @@ class Effects:
                 # xt_CT.c, notrack_tg(): without effect on a packet that has an entry already.
                 looked = form.came or not place.before_tracking
                 kept = where & self.matcher.tracked if looked and not form.untracked else self.space.none
-                found = [(kept, form), (where & ~kept, replace(form, untracked=True))]
+                found = [(kept, form), (where & ~kept, form._replace(untracked=True))]
                 return [(part, changed) for part, changed in found if part.satisfiable()]
             case SetBits(field=Field.TOS, value=value, mask=mask):
                 table = bytes((now & ~mask & 0xFF) ^ value for now in form.tos or SAME)
-                return [(where, replace(form, tos=table))]
+                return [(where, form._replace(tos=table))]
             case SetBits(field=Field.HOP_LIMIT, value=value, mask=mask):
                 table = bytes((now & ~mask & 0xFF) ^ value for now in form.hop_limit or SAME)
-                return [(where, replace(form, hop_limit=table))]
+                return [(where, form._replace(hop_limit=table))]
             case Shift(field=Field.HOP_LIMIT, by=by):
                 # xt_HL.c, ttl_tg(): it stays within 0 and 255.
                 table = bytes(min(255, max(0, now + by)) for now in form.hop_limit or SAME)
-                return [(where, replace(form, hop_limit=table))]
+                return [(where, form._replace(hop_limit=table))]
             case UpdateSet(text=text) if "--map-mark" in text:
-                return [(where, replace(form, mark=0, mark_unknown=FULL))]
+                return [(where, form._replace(mark=0, mark_unknown=FULL))]
             case _:
                 return [(where, form)]
 
@@ -152,12 +152,12 @@ class Effects:
             same = same & self.is_now(Part.DESTINATION, form.destination, address)
         if port is not None:
             same = same & self.is_now(Part.DESTINATION_PORT, form.destination_port, port)
-        moved = replace(
-            form, bound=True, translated=True,
+        moved = form._replace(
+                bound=True, translated=True,
             destination=form.destination if address is None else address,
             destination_port=form.destination_port if port is None else port,
         )  # fmt: skip
-        return [(where & ~same, moved), (same, replace(form, bound=True))]
+        return [(where & ~same, moved), (same, form._replace(bound=True))]
 
     def _addresses(self, where: PacketSet, form: Form, to: NatRange) -> list[tuple[PacketSet, int | None]]:
         """Packets by the address that they are given; None where there are too many."""
@@ -268,10 +268,10 @@ class Effects:
             new = made.value if made.mask == (1 << self.view.bits) - 1 else made
         if source_side:
             single = (new, new) if isinstance(new, int) else new
-            moved = replace(form, bound_source=True, translated_source=True, source=single)
-            return [(where & ~same, moved), (same, replace(form, bound_source=True))]
-        moved = replace(form, bound=True, translated=True, destination=new)
-        return [(where & ~same, moved), (same, replace(form, bound=True))]
+            moved = form._replace(bound_source=True, translated_source=True, source=single)
+            return [(where & ~same, moved), (same, form._replace(bound_source=True))]
+        moved = form._replace(bound=True, translated=True, destination=new)
+        return [(where & ~same, moved), (same, form._replace(bound=True))]
 
     def _redirect(self, where: PacketSet, form: Form, to: NatRange, text: str) -> Steps:
         """To the first address of the link that it came by (nf_nat_redirect.c, nf_nat_redirect_ipv4())."""
@@ -350,8 +350,8 @@ class Effects:
         ports = to.ports
         if ports is None and to.random:
             ports = (1, 65535)
-        moved = replace(
-            form, bound_source=True, translated_source=True,
+        moved = form._replace(
+                bound_source=True, translated_source=True,
             source=to.addresses or form.source,
             source_ports=ports or form.source_ports,
         )  # fmt: skip
@@ -363,7 +363,7 @@ class Effects:
                 same = where & self.is_now(Part.SOURCE, now, value)
             elif single == value:
                 same = where
-            return [(where & ~same, moved), (same, replace(form, bound_source=True))]
+            return [(where & ~same, moved), (same, form._replace(bound_source=True))]
         return [(where, moved)]
 
 
@@ -386,8 +386,8 @@ def _shift(held: Bits, by: int) -> Bits:
 
 def _marked(form: Form, *, connection_mark: Bits) -> Form:
     value, unknown = connection_mark
-    return replace(form, connection_mark=(value & ~unknown, unknown))
+    return form._replace(connection_mark=(value & ~unknown, unknown))
 
 
 def _restored(form: Form, mark: Bits) -> Form:
-    return replace(form, mark=mark[0] & ~mark[1], mark_unknown=mark[1])
+    return form._replace(mark=mark[0] & ~mark[1], mark_unknown=mark[1])

@@ -1,6 +1,7 @@
 """What the packets of a set look like after what was done to them, and how their way ends."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -58,9 +59,8 @@ def _prefix_mask(width: int, length: int) -> int:
     return ((1 << length) - 1) << (width - length)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """All that packets of one set have in common. None: still as the packet entered."""
+class Form(NamedTuple):
+    """All that packets of one set have in common. None: still as the packet entered. A tuple, as it is hashed at every rule."""
 
     stage: str
     """What they come to next."""

@@ -119,12 +119,12 @@ def _veiled(
     for pair, where in apart:
         match pair:
             case (Form() as before, Form() as after) if before.stage == after.stage == stage:
-                veiled = replace(before, hop="")
+                veiled = before._replace(hop="")
                 same_link = before.link == after.link and before.first_link == after.first_link
                 if not same_link:
                     blind = sides[0].blind(stage) if blind is None else blind
-                    veiled = replace(veiled, link="", first_link="")
-                seen = replace(after, hop="", link=veiled.link, first_link=veiled.first_link)
+                    veiled = veiled._replace(link="", first_link="")
+                seen = after._replace(hop="", link=veiled.link, first_link=veiled.first_link)
                 if veiled == seen and (same_link or (blind and not before.bridge)):
                     _add(joint, veiled, where)
                     groups.setdefault(veiled, []).append((before, after, where))
@@ -153,7 +153,7 @@ def _shown(step: Step, veiled: Form, form: Form) -> Step:
                 if getattr(veiled, name) != getattr(form, name)
                 and getattr(step, name) == getattr(veiled, name)
             }
-            return replace(step, **hidden) if hidden else step
+            return step._replace(**hidden) if hidden else step
         case End(at=Form() as at):
             shown = _shown(at, veiled, form)
             return replace(step, at=shown if isinstance(shown, Form) else at)

@@ -56,7 +56,7 @@ class Remembered(Dispatch):
 
 def _leading(end: End, destination: int, port: int | None) -> End:
     """An end with its real destination."""
-    at = end.at and replace(end.at, destination=destination, destination_port=port)
+    at = end.at and end.at._replace(destination=destination, destination_port=port)
     if end.destination is None:
         return replace(end, at=at)
     return replace(end, destination=destination, destination_port=port, at=at)

@@ -314,23 +314,23 @@ class Side:
     def _onward(self, stage: str, form: Form) -> Step:
         """What comes after a stage that was passed."""
         if stage == "input nat" or (stage == "input security" and form.came and not self.view.attached):
-            return leaving(replace(form, link="", hop=""))
+            return leaving(form._replace(link="", hop=""))
         late = "prerouting nat" if self.view.attached else "prerouting mangle"
         if form.came and stage == late:
-            return replace(form, stage="input mangle")
+            return form._replace(stage="input mangle")
         if stage == "output security":
-            return replace(form, stage=FOLLOWS[stage], first_link="")
+            return form._replace(stage=FOLLOWS[stage], first_link="")
         if stage == "postrouting nat":
             if form.link == "lo":
-                return replace(form, stage="prerouting raw", came="lo", link="", hop="")
+                return form._replace(stage="prerouting raw", came="lo", link="", hop="")
             return leaving(form)
-        return replace(form, stage=FOLLOWS[stage])
+        return form._replace(stage=FOLLOWS[stage])
 
     def _leave(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
         """The route of a packet that a program of the node sends."""
-        found = self._routed(where, form, replace(form, stage="output raw"))
+        found = self._routed(where, form, form._replace(stage="output raw"))
         return [
-            (part, replace(step, first_link=step.link) if isinstance(step, Form) else step)
+            (part, step._replace(first_link=step.link) if isinstance(step, Form) else step)
             for part, step in found
         ]
 
@@ -343,7 +343,7 @@ class Side:
             )
             if (where & same).satisfiable():
                 left[form] = where & same
-            add(found, replace(form, stage="output nat again"), where & ~same)
+            add(found, form._replace(stage="output nat again"), where & ~same)
         return left
 
     def _moved(self, arrivals: Arrivals, passing: Arrivals) -> PacketSet:
@@ -366,13 +366,13 @@ class Side:
         if not moved.satisfiable():
             return passing
         for form, where in passing.items():
-            add(found, replace(form, stage="output mangle again"), where & moved)
+            add(found, form._replace(stage="output mangle again"), where & moved)
         return {form: left for form, where in passing.items() if (left := where & ~moved).satisfiable()}
 
     def _again(self, where: PacketSet, form: Form) -> list[tuple[PacketSet, Step]]:
         """The second lookup of a packet of the node."""
         return [
-            (part, replace(step, stage=FOLLOWS[form.stage]) if isinstance(step, Form) else step)
+            (part, step._replace(stage=FOLLOWS[form.stage]) if isinstance(step, Form) else step)
             for part, step in self._routed(where, form, form, again=True)
         ]
 
@@ -394,7 +394,7 @@ class Side:
     def _by(self, where: PacketSet, way: Way, onward: Form) -> list[tuple[PacketSet, Step]]:
         match way.kind:
             case "local" | "anycast":
-                return [(where, replace(onward, link="lo", hop=""))]
+                return [(where, onward._replace(link="lo", hop=""))]
             case "unicast" | "broadcast" | "multicast":
                 found: list[tuple[PacketSet, Step]] = []
                 for part, link, hop in legs_of(self.space, where, way, onward):
@@ -402,7 +402,7 @@ class Side:
                     found.append(
                         (bad, silent(Disposition.MARTIAN, f"loopback addresses may not leave by {link}"))
                     )
-                    found.append((part & ~bad, replace(onward, link=link, hop=hop)))
+                    found.append((part & ~bad, onward._replace(link=link, hop=hop)))
                 return found
             case "none":
                 kind = "no-route" if self.view.six else "net-unreachable"
