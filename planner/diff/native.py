@@ -5,16 +5,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from planner.diff.unread import unread
+from planner.emit.nft import differing_objects
 from planner.models.change import NativeTableChange
 from planner.models.node import NodeState
+from planner.parse.nft_tables import nft_tables, still
 
 _TOKEN = re.compile(r'"[^"\n]*"|#[^\n]*|[{}]')
 _HEADER = re.compile(r"(?:^|[\s;])(table\s+(?:(?:ip|ip6|inet|arp|bridge|netdev)\s+)?[^\s{};]+)\s*$")
-_COUNTER = re.compile(r"\bcounter packets \d+ bytes \d+")
-_EXPIRES = re.compile(r" expires [0-9a-z]+")
-_HANDLE = re.compile(r" ?# handle \d+[ \t]*$", re.MULTILINE)
-_ELEMENTS = re.compile(r"\belements = \{([^{}]*)\}")
-_DYNAMIC = re.compile(r"\bflags [^\n;]*\bdynamic\b")
 
 
 def diff_native(before: NodeState, after: NodeState) -> Iterator[NativeTableChange]:
@@ -27,8 +24,17 @@ def diff_native(before: NodeState, after: NodeState) -> Iterator[NativeTableChan
             latter is None and unread(after, before, "nft/text")
         ):
             continue
-        if former is None or latter is None or _comparable(former) != _comparable(latter):
+        if former is None or latter is None or not same_table(former, latter):
             yield NativeTableChange(node=after.name, table=table, before=former, after=latter)
+
+
+def same_table(before: str, after: str) -> bool:
+    """Whether two texts of a table differ in nothing but what moves by itself, and the order of chains, sets and elements."""
+    former, latter = nft_tables(before), nft_tables(after)
+    if len(former) != 1 or former.keys() != latter.keys():
+        return before == after
+    ((title, table),) = former.items()
+    return table.head == latter[title].head and not differing_objects(table, latter[title])
 
 
 def native_tables(text: str) -> dict[str, str]:
@@ -49,7 +55,7 @@ def native_tables(text: str) -> dict[str, str]:
             if depth == 0:
                 outside = token.end()
                 if name:
-                    tables[name].append(_still(text[start:outside]))
+                    tables[name].append(still(text[start:outside]))
         elif word.startswith("#") and depth == 0:
             outside = token.end()
     return {table: "\n".join(parts) for table, parts in tables.items()}
@@ -70,24 +76,3 @@ def _managed(state: NodeState) -> set[str]:
         for name in ruleset.tables
         if state.gap(f"iptables/nft/{ruleset.family}/{name}") is None
     }
-
-
-def _still(text: str) -> str:
-    """Without what moves by itself."""
-    return _EXPIRES.sub("", _COUNTER.sub("counter packets 0 bytes 0", _HANDLE.sub("", text)))
-
-
-def _comparable(text: str) -> str:
-    """A form in which tables of one meaning are more often one text: elements sorted, those that packets add left out."""
-    parts = re.split(r"(\n\t(?:set|map) [^\n]*\{)", text)
-    for at in range(2, len(parts), 2):
-        learns = _DYNAMIC.search(parts[at].split("\n\t}", 1)[0]) is not None
-        parts[at] = _ELEMENTS.sub(lambda found, learns=learns: "" if learns else _sorted(found[1]), parts[at])
-    return "\n".join(line.strip() for line in "".join(parts).split("\n") if line.strip())
-
-
-def _sorted(elements: str) -> str:
-    """Elements in order; one that holds quotes stays where it is with all the others."""
-    if '"' in elements:
-        return f"elements = {{{elements}}}"
-    return f"elements = {{ {', '.join(sorted(' '.join(each.split()) for each in elements.split(',')))} }}"

@@ -160,7 +160,8 @@ def _kind(before: NodeState, stage: Stage, back: tuple[Action, ...], found: tupl
         and all(owner_of_chain(chain) not in {"", OTHERS} for chain in chains)
     ):
         return UndoKind.REAPPLY
-    if stage.operation.argv[0].endswith("-restore") or before.sysctls != stage.after.sysctls:
+    program = stage.operation.argv[0].rpartition("/")[2]
+    if program == "nft" or program.endswith("-restore") or before.sysctls != stage.after.sysctls:
         return UndoKind.RESTORE
     return UndoKind.INVERSE
 

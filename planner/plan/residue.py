@@ -9,6 +9,7 @@ from planner.models.plan import Residue
 from planner.models.proposal import FileWrite, Stage
 from planner.plan.checks import sysctl_link
 from planner.plan.checks_rules import ipset_of, ruleset_keys, table_names
+from planner.plan.native import native_residues
 from planner.topology.owners import OTHERS, owner_of_chain
 
 COPIED_TO_PODS = ("net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem", "net.ipv4.tcp_congestion_control")
@@ -21,6 +22,7 @@ def residues(before: NodeState, stage: Stage) -> tuple[Residue, ...]:
         *unrestorable(stage.after, before),
         *_sysctls(before, stage.after),
         *_rules(before, stage.after),
+        *native_residues(before, stage.after),
         *_sets(before, stage.after),
         *_files(stage),
         *(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from planner.emit.iptables_restore import touched_chains
 from planner.models.node import NodeState
 from planner.models.route import PolicyRule, Route
+from planner.plan.checks_nft import VolatileSet, volatile_sets, whole_tables
 
 EACH = 16
 """Up to so many chains of a table are compared one by one; more, and the table is compared as a whole: every comparison
@@ -33,6 +34,10 @@ class Scope:
     """Routes with attributes whose printed form differs between versions of iproute2: they are counted."""
     counted_rules: frozenset[tuple[str, int]] = frozenset()
     """Policy rules of that kind, by family and preference."""
+    whole_native: frozenset[str] = frozenset()
+    """Tables of nft that are compared as a whole."""
+    volatile_sets: frozenset[VolatileSet] = frozenset()
+    """Sets of nft whose elements are not compared."""
 
 
 def scope(states: Sequence[NodeState]) -> Scope:
@@ -64,6 +69,8 @@ def scope(states: Sequence[NodeState]) -> Scope:
             for rule in state.policy_rules
             if _odd_rule(rule)
         ),
+        whole_native=whole_tables(states),
+        volatile_sets=volatile_sets(states),
     )
 
 

@@ -16,8 +16,10 @@ FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
 
 AT_ONCE = 2000
 """Things that one program reads: an argument list has an end (execve(2))."""
-PRINTER = re.compile(r"(ip6?tables(?:-nft|-legacy)?-save(?: -t [a-z]+)?) \| ")
-"""How a check of chains begins (see `checks_rules`)."""
+PRINTER = re.compile(
+    r"(ip6?tables(?:-nft|-legacy)?-save(?: -t [a-z]+)?|nft list table [a-z0-9]+ [A-Za-z0-9/_.-]+) \| "
+)
+"""How a check of chains begins (see `checks_rules` and `checks_nft`)."""
 
 
 def plan_id(plan: Plan) -> str:
@@ -87,7 +89,7 @@ def _tools(plan: Plan) -> tuple[str, ...]:
             found.add(check.argv[0])
             if check.argv[:2] == ("sh", "-c"):
                 # The first word of a pipeline made by `checks`: the program that prints.
-                found |= set(re.findall(r"^(?:basename|ip6?tables[a-z-]*-save|ipset|ip)\b", check.argv[2]))
+                found |= set(re.findall(r"^(?:basename|ip6?tables[a-z-]*-save|ipset|ip|nft)\b", check.argv[2]))
     return tuple(
         sorted(tool for tool in found if tool not in FOREIGN_TOOLS and re.fullmatch(r"[\w./+-]+", tool))
     )

@@ -10,6 +10,7 @@ from planner.models.plan import Action
 from planner.models.route import LOCAL
 from planner.plan.checks import UNREADABLE
 from planner.plan.checks_rules import ipset_of, ruleset_keys, save_tool, table_names
+from planner.plan.native import native_undo
 
 
 def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
@@ -32,6 +33,7 @@ def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
         *(_write(key, value) for key, value in late),
         *((_ipset(back),) if back else ()),
         *_tables(before, after),
+        *native_undo(before, after),
         *((_ipset(gone),) if gone else ()),
     )
 

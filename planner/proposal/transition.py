@@ -12,6 +12,7 @@ from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stag
 from planner.models.ruleset import TABLES, Table
 from planner.models.source import Gap, Source
 from planner.proposal.acting import acting
+from planner.proposal.native import native_stage
 from planner.proposal.propose import reboot_states
 from planner.proposal.run import run
 
@@ -28,6 +29,11 @@ def propose_state(node: NodeState, wanted: NodeState, *, name: str) -> Outlook:
         stages.append(stage)
         gaps.extend(stage.gaps)
         state = stage.after
+    for found in native_stage(state, wanted, source):
+        if isinstance(found, Gap):
+            gaps.append(found)
+        else:
+            stages.append(found)
     wanted = wanted.model_copy(update={"name": node.name})
     before = dict.fromkeys(Horizon, node)
     after = {
