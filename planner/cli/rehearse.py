@@ -14,7 +14,7 @@ from planner.cli.printing import Format
 from planner.errors import NetchangeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from planner.models.assessment import Assessment
     from planner.models.proposal import Fragment
@@ -88,12 +88,13 @@ def rehearse(
             snapshot, proposed = read_inputs(files, before, kind, noflush=noflush)
             assessment = assessed(snapshot, proposed, name=str(files[0]), title=title, growth=5.0)
     with progress("rehearsing"):
-        rehearsals = tuple(_rehearsals(assessment, snapshot, thorough=thorough, load_modules=load_modules))
-    found = with_rehearsals(assessment, snapshot, rehearsals)
-    if found.level > assessment.level:
-        note(f"the rehearsal raises the level from {assessment.level.words} to {found.level.words}")
+        found = _rehearsals(assessment, snapshot, proposed, thorough=thorough, load_modules=load_modules)
+        rehearsals = tuple(found)
+    judged = with_rehearsals(assessment, snapshot, rehearsals)
+    if judged.level > assessment.level:
+        note(f"the rehearsal raises the level from {assessment.level.words} to {judged.level.words}")
     if out is not None:
-        write_plan(out, found, snapshot, proposed)
+        write_plan(out, judged, snapshot, proposed)
         note(f"wrote assessment.json with the evidence, and the plan's other files, to {out}")
     _print(rehearsals, form, full=full)
     raise typer.Exit(exit_code(rehearsals, strict=strict))
@@ -159,14 +160,23 @@ def _loaded(
 
 
 def _rehearsals(
-    assessment: "Assessment", snapshot: "Snapshot", *, thorough: bool, load_modules: bool
+    assessment: "Assessment",
+    snapshot: "Snapshot",
+    proposed: "Snapshot | Sequence[Fragment]",
+    *,
+    thorough: bool,
+    load_modules: bool,
 ) -> "Iterator[Rehearsal]":
     from planner.assess import node_of
+    from planner.models.snapshot import Snapshot
     from planner.rehearse.outlook import outlook_of
     from planner.rehearse.run import not_run
     from planner.rehearse.run import rehearse as run
     from planner.rehearse.stage import available
+    from planner.verify.predict import predict
 
+    predicted = predict(snapshot, proposed).nodes if isinstance(proposed, Snapshot) else ()
+    wanted = {node.name: node for node in predicted}
     missing = available()
     for plan in assessment.plans:
         node = node_of(snapshot, plan.node)
@@ -176,7 +186,7 @@ def _rehearsals(
             yield not_run(plan.node, missing)
         else:
             yield run(
-                outlook_of(plan, node),
+                outlook_of(plan, node, wanted.get(node.name)),
                 plan,
                 cluster=snapshot.cluster,
                 thorough=thorough,

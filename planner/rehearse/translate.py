@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from planner.diff.native import native_tables, same_table
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.ruleset import Ruleset, Table
@@ -41,6 +42,9 @@ def on_stage(
         {each.name: each for each in rebuilt.ipsets},
         same=lambda left, right: left.type == right.type and set(left.elements) == set(right.elements),
     )
+    native, missed = _values(
+        *(native_tables(state.native.text) for state in (predicted, original, rebuilt)), same=same_table
+    )
     state = rebuilt.model_copy(
         update={
             "sysctls": sysctls,
@@ -55,12 +59,14 @@ def on_stage(
             "neighbours": _items(predicted.neighbours, original.neighbours, rebuilt.neighbours),
             "fdb": _items(predicted.fdb, original.fdb, rebuilt.fdb),
             "rulesets": _rulesets(predicted, original, rebuilt),
+            "native": predicted.native.model_copy(update={"text": "\n".join([*native.values(), ""])}),
         }
     )
     names = (
         *(f"sysctl {key}" for key in unseen),
         *(f"file {path}" for path in lost),
         *(f"ipset {name}" for name in gone),
+        *(f"nft table {name}" for name in missed),
     )
     return Translated(state, names)
 
