@@ -16,6 +16,8 @@ UNANSWERED, LOST = "the answer is lost", "lost"
 MOST_DATA = 2000
 """Octets by which a reset may acknowledge more than the sequence number: what the segment carried."""
 NUMBERS = itertools.count(1)
+DISCOVERY = frozenset({135, 136})
+"""Types of ICMPv6 by which neighbours are found (RFC 4861): they carry no number."""
 
 
 def outcome(stage: Stage, wires: Wires, path: Path) -> str:
@@ -84,6 +86,8 @@ def _same(found: Packet, sent: Packet) -> bool:
     if found.tag != sent.tag or found.protocol != sent.protocol:
         # A raw socket of IPv6 does not tell the flow label.
         six = found.family == "ip6" and not found.tag and found.protocol == sent.protocol
+        if six and found.protocol == ICMP6 and sent.icmp_type in DISCOVERY:
+            return (found.icmp_type, found.source) == (sent.icmp_type, sent.source)
         return six and found.body == sent.body and found.sequence == sent.sequence and found.tcp_flags == SYN
     if found.protocol == TCP:
         return found.tcp_flags == sent.tcp_flags

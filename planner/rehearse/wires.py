@@ -33,6 +33,8 @@ from planner.rehearse.stage import Stage
 VXLAN_HEADER = 8
 VALID_ID = 0x08000000
 """Flags of a vxlan header whose network number counts (RFC 7348, 5)."""
+ADDRESS = 16
+"""Octets of an IPv6 address."""
 UDP_OF_IPV4 = 28
 SOURCE_PORT = 54321
 FIRST_COLONS = 5
@@ -168,7 +170,9 @@ class Wires:
         packet = parse(frame.body) if frame.kind in {IPV4, IPV6} else None
         if packet is None:
             return False
-        if packet.protocol == socket.IPPROTO_ICMPV6 and packet.icmp_type == 135:
+        # One that asks for nobody is no question of the kernel, but the packet of a path (`neighbours-are-found`).
+        asks = packet.protocol == socket.IPPROTO_ICMPV6 and packet.icmp_type == 135
+        if asks and len(packet.body) >= ADDRESS:
             target = str(ip_address(packet.body[:16]))
             answer = neighbour_answer(frame, packet, mac_bytes(mac_of(target)))
             return packet.source != "::" and self._answered(name, target, answer)

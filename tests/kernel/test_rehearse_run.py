@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 import pytest
+from namespace import Namespace
+from plan_node import observe
 from rehearsal_node import planned, recorded, rehearsed
 from strategies import DEMO
 
@@ -236,6 +238,30 @@ def test_what_a_namespace_cannot_show_is_said() -> None:
     assert key in told.reason
     assert found.sentence.startswith("rehearsed: 1 of 2 steps as predicted")
     assert turn_words(found.turns[1]).startswith("not run on the stage: belongs to the whole machine")
+
+
+def test_questions_for_neighbours_are_sent() -> None:
+    """IPv6 finds its neighbours by packets that pass INPUT: dropped there, they are lost, as predicted."""
+    with Namespace() as node, Namespace() as other:
+        node.wire("eth0", other, "peer0")
+        other.sh("ip link set peer0 up")
+        node.sh(
+            "ip link set eth0 up; ip addr add 10.0.0.5/24 dev eth0; ip -6 addr add fd00::5/64 dev eth0 nodad\n"
+            "ip route add default via 10.0.0.1; ip -6 route add default via fd00::1"
+        )
+        state = observe(node)
+    change = Fragment(path="change.sh", kind=FragmentKind.SCRIPT, target="", text="ip6tables -P INPUT DROP\n")
+    outlook = propose(state, (change,))
+
+    found = rehearse(outlook, build_plan(outlook), trials=False)
+
+    assert [] == troubles(found)
+    asked = [
+        probe
+        for probe in found.turns[0].probes
+        if probe.path.startswith("neighbours-are-found/eth0") and "/in/" in probe.path
+    ]
+    assert {True} == {probe.shut for probe in asked}
 
 
 def test_where_no_step_can_be_run_nothing_is_proven() -> None:
