@@ -5,6 +5,7 @@ A way back is judged by these and not by what packets would notice: whoever roll
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from ipaddress import ip_network
 from typing import TypeVar
 
 from planner.diff.native import diff_native
@@ -25,6 +26,7 @@ from planner.models.rehearsal import Difference
 from planner.models.route import Route
 from planner.models.ruleset import IpSet, Ruleset, Table
 from planner.plan.checks import UNREADABLE
+from planner.sysctls.names import LinkKey
 
 Fact = str | tuple[str, ...]
 """A value, or lines whose order counts."""
@@ -55,14 +57,39 @@ def facts(state: NodeState) -> dict[str, Fact]:
 
 def compare(wanted: NodeState, found: NodeState) -> tuple[Difference, ...]:
     """What is not as it should be, each thing once."""
-    return (*compare_facts(facts(wanted), facts(_as_early(wanted, found))), *_native(wanted, found))
+    return (*compare_facts(facts(wanted), facts(as_early(wanted, found))), *_native(wanted, found))
 
 
-def _as_early(wanted: NodeState, found: NodeState) -> NodeState:
-    """Without the kernel's local routes of addresses that were recorded before the kernel had made theirs."""
-    early = without_local_route(wanted)
-    routes = tuple(route for route in found.routes if not is_local_of(route, early))
+def as_early(wanted: NodeState, found: NodeState) -> NodeState:
+    """`found` without what the kernel makes of addresses by itself, where it was recorded before the kernel had made it."""
+    early, groups = without_local_route(wanted), _groups_to_come(wanted)
+    routes = tuple(
+        route
+        for route in found.routes
+        if not is_local_of(route, early)
+        and not (route.type == "anycast" and (_links(route), route.prefix) in groups)
+    )
     return found if len(routes) == len(found.routes) else found.model_copy(update={"routes": routes})
+
+
+def _groups_to_come(state: NodeState) -> frozenset[tuple[str, str]]:
+    """Link and prefix of the routers' groups that links will join for addresses whose duplicates were still looked for.
+
+    A router joins one for each of its subnets (RFC 4291, 2.6.1; net/ipv6/addrconf.c, addrconf_join_anycast).
+    """
+    held = {(_links(route), route.prefix) for route in state.routes if route.type == "anycast"}
+    due = {
+        (link.name, f"{ip_network(address.prefix, strict=False).network_address}/128")
+        for link in state.links
+        if link.up and state.sysctls.get(str(LinkKey("ipv6", "conf", link.name, "forwarding"))) == "1"
+        for address in link.addresses
+        if address.family == "ip6"
+    }
+    return frozenset(due - held)
+
+
+def _links(route: Route) -> str:
+    return " ".join(hop.link for hop in route.nexthops)
 
 
 def compare_facts(wanted: dict[str, Fact], found: dict[str, Fact]) -> tuple[Difference, ...]:

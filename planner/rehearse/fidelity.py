@@ -8,7 +8,7 @@ from planner.diff.native import diff_native
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.rehearsal import NotRehearsed
-from planner.rehearse.facts import Fact, facts
+from planner.rehearse.facts import Fact, as_early, facts
 from planner.rehearse.modules import Modules
 from planner.rehearse.rebuild import Rebuilt
 from planner.sysctls.catalogue import Scope, Takes, lookup
@@ -47,7 +47,7 @@ class Unlike:
 
 def compare_with(node: NodeState, found: NodeState, rebuilt: Rebuilt, modules: Modules) -> Unlike:
     """Every fact in which the stage, right after it was rebuilt, is not the node."""
-    wanted, have = facts(node), facts(found)
+    wanted, have = facts(node), facts(as_early(node, found))
     refused = {refusal.command: refusal.reason for refusal in rebuilt.refused}
     reasons: dict[str, str] = {}
     fields: dict[str, Mapping[str, object]] = {}

@@ -9,14 +9,21 @@ from dataclasses import dataclass, field
 from planner.emit.sysctl import restore_writes
 from planner.models.link import Link
 from planner.models.node import ConfigFile, NodeState
+from planner.models.route import Route
 from planner.rehearse import observe
 from planner.rehearse.batch import Refusal, run_all
 from planner.rehearse.filters import rebuild_filters
 from planner.rehearse.links import rebuild_links, up_commands
 from planner.rehearse.modules import Modules
 from planner.rehearse.namespaces import Namespaces
-from planner.rehearse.routing import address_commands, entry_commands, route_commands, rule_commands
-from planner.sysctls.names import key_to_path, path_to_key
+from planner.rehearse.routing import (
+    address_commands,
+    entry_commands,
+    joined,
+    route_commands,
+    rule_commands,
+)
+from planner.sysctls.names import LinkKey, key_to_path, path_to_key
 
 QUIET = {
     "net.ipv6.conf.default.accept_dad": "0",
@@ -65,6 +72,7 @@ def rebuild(namespaces: Namespaces, node: NodeState, modules: Modules) -> Rebuil
         refused = list(run_all(namespaces, address_commands(node, observe.links(namespaces))))
         done.refused += refused if last else []
     _routes(namespaces, node, done)
+    _join(namespaces, node)
     done.refused += run_all(namespaces, rule_commands(node, observe.policy_rules(namespaces)))
     done.refused += run_all(namespaces, entry_commands(node))
     done.refused += rebuild_filters(namespaces, node)
@@ -97,6 +105,25 @@ def _routes(namespaces: Namespaces, node: NodeState, done: Rebuilt) -> None:
         if len(refused) == 0:
             return
     done.refused += refused
+
+
+def _join(namespaces: Namespaces, node: NodeState) -> None:
+    """Routers' groups that lack: a link joins them for the addresses that it has when its forwarding is switched on.
+
+    It did so already (net/ipv6/addrconf.c, dev_forward_change), but for those whose carrier came after their addresses (measured).
+    """
+    held = {_group(route) for route in observe.routes(namespaces) if joined(route)}
+    lacking = {_group(route)[0] for route in node.routes if joined(route) and _group(route) not in held}
+    paths = [
+        key_to_path(key)
+        for link in sorted(lacking)
+        if node.sysctls.get(key := str(LinkKey("ipv6", "conf", link, "forwarding"))) == "1"
+    ]
+    namespaces.sysctls([(path, value) for path in paths for value in "01"])
+
+
+def _group(route: Route) -> tuple[str, str]:
+    return "".join(hop.link for hop in route.nexthops), route.prefix
 
 
 def settle(namespaces: Namespaces, node: NodeState) -> None:

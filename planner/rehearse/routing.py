@@ -65,8 +65,8 @@ def _rank(route: Route) -> int:
 
 def route_commands(node: NodeState, have: Iterable[Route]) -> Iterator[Words]:
     """Routes and nexthop objects: extra ones go first, missing ones come in an order that the kernel accepts."""
-    wanted = [_content(route) for route in node.routes]
-    held = [_content(route) for route in have]
+    wanted = [_content(route) for route in node.routes if not joined(route)]
+    held = [_content(route) for route in have if not joined(route)]
     listed, known = set(map(_key, wanted)), set(map(_key, held))
     for route in sorted(held, key=_rank, reverse=True):
         if _key(route) not in listed:
@@ -84,6 +84,11 @@ def route_commands(node: NodeState, have: Iterable[Route]) -> Iterator[Words]:
         places.add(_place(route))
     if not nexthops:
         yield from nexthop_commands(node)
+
+
+def joined(route: Route) -> bool:
+    """Whether the kernel keeps it for a group that it has joined as a router: by a command it gets another metric (measured)."""
+    return (route.family, route.type, route.protocol) == ("ip6", "anycast", "kernel")
 
 
 def _place(route: Route) -> tuple[str, str, str, str, int]:

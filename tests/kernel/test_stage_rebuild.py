@@ -83,6 +83,24 @@ def test_the_nasty_node_is_rebuilt(nasty_stage: Stage) -> None:
     assert {"link tun5", "link tap5"} >= {name for name in nasty_stage.reasons if name.startswith("link ")}
 
 
+def test_a_bridge_of_a_router_has_joined_its_groups() -> None:
+    """Its carrier comes after its addresses, and with it nothing that joins them."""
+    with Namespace() as node, Namespace() as pod:
+        node.sh("sysctl -qw net.ipv6.conf.all.forwarding=1\nip link add br0 type bridge\nip link set br0 up")
+        node.wire("v0", pod, "eth0")
+        pod.sh("ip link set eth0 up")
+        node.sh(
+            "ip link set v0 master br0\nip link set v0 up\nip -6 addr add fd00:1::1/64 dev br0\n"
+            "until [ $(ip -6 route show table local | grep -c '^anycast .* dev br0') = 2 ]; do sleep 0.1; done"
+        )
+        state = observe(node)
+
+    with Stage(state) as stage:
+        stage.rebuild()
+
+        assert [] == [name for name in stage.reasons if name.startswith("route")]
+
+
 def test_two_looks_at_a_stage_are_equal(nasty_stage: Stage) -> None:
     """What has settled does not move."""
     assert () == compare(nasty_stage.original, nasty_stage.snapshot())

@@ -40,6 +40,43 @@ def test_other_local_routes_are_compared(wanted: tuple[str, ...], found: tuple[s
     assert 1 == len(compare(state(*wanted), state(*found)))
 
 
+def router(*groups: str, forwarding: str = "1") -> NodeState:
+    """A node that has joined these groups."""
+    routes = tuple(
+        Route(
+            family="ip6",
+            table=LOCAL,
+            prefix=f"{one}/128",
+            type="anycast",
+            protocol="kernel",
+            nexthops=(NextHop(link="eth0"),),
+        )
+        for one in groups
+    )
+    sysctls = {"net.ipv6.conf.eth0.forwarding": forwarding}
+    held = state("fe80::1")
+    return held.model_copy(update={"sysctls": sysctls, "routes": (*held.routes, *routes)})
+
+
+def test_a_routers_group_that_the_record_was_too_early_for_is_not_left_behind() -> None:
+    """A router joins one for each subnet, once the detection of duplicates has ended."""
+    assert () == compare(router(), router("fe80::"))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (router("fe80::"), router()),
+        (router(), router("fd00::")),
+        (router(forwarding="0"), router("fe80::", forwarding="0")),
+    ],
+    ids=["missing", "of another subnet", "no router"],
+)
+def test_other_groups_are_compared(wanted: NodeState, found: NodeState) -> None:
+    """One that is missing, of a subnet that the link does not have, and of a link that does not forward."""
+    assert 1 == len(compare(wanted, found))
+
+
 @pytest.mark.parametrize(
     ("flags", "more", "expected"),
     [
