@@ -300,7 +300,7 @@ def _write_routes(way: Restoration, routes: Iterable[Route]) -> None:
         have = [_content(route) for route in current.get(key, ())]
         if have == wanted or (key[0] == "ip6" and sorted(map(repr, have)) == sorted(map(repr, wanted))):
             continue
-        if len(wanted) == 1 and len(have) == 1:
+        if len(wanted) == 1 and len(have) <= 1:
             way.do(route_command("replace", wanted[0]))
             continue
         for route in have:
@@ -388,9 +388,13 @@ def _neighbours(way: Restoration) -> None:
             held = _lasting(way.state.neighbours)
 
 
+EVERYTHING = "00:00:00:00:00:00"
+
+
 def written(state: NodeState) -> list[ForwardingEntry]:
     """Permanent entries but those that a bridge keeps for the addresses of its own ports."""
-    own = {link.mac for link in state.links}
+    # The address of lo is also the one of overlay entries for everything unknown (vxlan: all zeros).
+    own = {link.mac for link in state.links} - {EVERYTHING}
     return [entry for entry in state.fdb if entry.permanent and entry.mac not in own]
 
 
@@ -403,7 +407,9 @@ def _fdb(way: Restoration) -> None:
             way.do(fdb_command("del", entry))
     for entry in wanted:
         if entry not in written(way.state) and way.state.link(entry.link) is not None:
-            way.do(fdb_command("append" if entry.destination else "add", entry))
+            many = entry.mac == EVERYTHING or int(entry.mac[:2], 16) & 1
+            action = ("append" if entry.destination else "add") if many else "replace"
+            way.do(fdb_command(action, entry))
 
 
 def unrestorable(have: NodeState, want: NodeState) -> tuple[Residue, ...]:

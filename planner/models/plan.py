@@ -34,6 +34,74 @@ class Check(Noun):
     status: int = 0
     about: str = ""
     """`net.ipv4.ip_forward is 1`."""
+    name: str = ""
+    """The thing that is read: `net.ipv4.ip_forward`. All checks of a thing have the same command."""
+
+
+class Part(Noun):
+    """What a step has changed of a thing to which others may add: read without what is theirs."""
+
+    thing: str
+    """`Check.name`."""
+    argv: tuple[str, ...]
+    before: str
+    after: str
+
+
+class Hunk(Noun):
+    """Rules that stand together in a chain and that a step has replaced by others."""
+
+    above: tuple[str, ...] = ()
+    """Unchanged rules before it that stand in the chain only once, the nearest first."""
+    below: tuple[str, ...] = ()
+    """The same behind it."""
+    first: bool = False
+    """Nothing of the chain stands before it."""
+    last: bool = False
+    """Nothing of the chain stands behind it."""
+    added: tuple[str, ...] = ()
+    """Rules that the step has put there."""
+    removed: tuple[str, ...] = ()
+    """Rules that the step has taken away."""
+    bound: bool = False
+    """Some of these rules stand in the chain elsewhere too: only between the very neighbours they are meant."""
+
+
+class ChainBack(Noun):
+    """The way back of one chain, rule by rule: for a chain in which others have written since."""
+
+    thing: str
+    """`Check.name`."""
+    tool: str
+    """The program that prints the rules: `iptables-nft-save`."""
+    table: str
+    chain: str
+    base: bool = False
+    made: bool = False
+    """The step has made the chain."""
+    deleted: bool = False
+    """The step has deleted the chain."""
+    policy: str = ""
+    """The chain policy before, where the step has set another one."""
+    owner: str = ""
+    """The agent that writes the whole chain again when it likes."""
+    digest: str = ""
+    """SHA-256 of the rules after the step, a line each, where an agent owns the chain."""
+    hunks: tuple[Hunk, ...] = ()
+
+
+class SetBack(Noun):
+    """The way back of one ipset, element by element."""
+
+    thing: str
+    """`Check.name`."""
+    name: str
+    create: str
+    """Type and options."""
+    made: bool = False
+    deleted: bool = False
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 class Residue(Noun):
@@ -60,6 +128,12 @@ class Step(Noun):
     undo_kind: UndoKind = UndoKind.INVERSE
     restored: tuple[Check, ...] = ()
     """What must hold after the undo."""
+    parts: tuple[Part, ...] = ()
+    """What of the things above is the step's own, where others may have added something."""
+    chains: tuple[ChainBack, ...] = ()
+    """The way back by rule, for chains in which others have written."""
+    sets: tuple[SetBack, ...] = ()
+    """The way back by element."""
     residue: tuple[Residue, ...] = ()
     safe_to_stop: bool = True
     """Whether the node may be left in the state after this step."""

@@ -12,8 +12,10 @@ from planner.models.node import NodeState
 from planner.models.plan import Action, Check, Plan, Residue, Step, UndoKind
 from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stage
 from planner.models.topology import Topology
+from planner.plan.by_rule import chains_back
 from planner.plan.checks import facets, file_facets, sysctl_facets
 from planner.plan.facet import Facet
+from planner.plan.parts import parts, sets_back
 from planner.plan.probes import probes
 from planner.plan.residue import residues
 from planner.plan.scope import Scope, scope
@@ -84,6 +86,9 @@ def _step(position: int, before: NodeState, outlook: Outlook, how: Scope, kept: 
         undo=back,
         undo_kind=_kind(before, stage, back, found),
         restored=_checks(facet.check_before() for facet in found if facet.before != facet.after),
+        parts=parts(found),
+        chains=tuple(chains_back(before, stage.after, how)),
+        sets=tuple(sets_back(before, stage.after)),
         residue=residues(before, stage),
         safe_to_stop=not reason,
         stop_reason=reason,

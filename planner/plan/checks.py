@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from planner.emit.script import quote
 from planner.models.node import ConfigFile, NodeState
+from planner.plan.checks_fdb import fdb_facets
 from planner.plan.checks_links import link_facets
 from planner.plan.checks_nft import native_facets
 from planner.plan.checks_routes import route_facets
@@ -20,6 +21,7 @@ def facets(before: NodeState, after: NodeState, how: Scope) -> tuple[Facet, ...]
     return (
         *sysctl_facets(before, after),
         *link_facets(before, after),
+        *fdb_facets(before, after),
         *route_facets(before, after, how),
         *rule_facets(before, after, how),
         *native_facets(before, after, whole=how.whole_native, volatile=how.volatile_sets),

@@ -1,5 +1,8 @@
 """Facets of links: MTU, address of the hardware, state, master, addresses, permanent neighbours."""
 
+from collections.abc import Sequence
+from ipaddress import ip_interface
+
 from planner.emit.script import quote
 from planner.models.link import Link, Neighbour
 from planner.models.node import NodeState
@@ -37,18 +40,7 @@ def _link(name: str, old: Link | None, new: Link | None) -> list[Facet]:
             (old.master or None) if old else None,
             (new.master or None) if new else None,
         ),
-        value_facet(
-            f"addresses of {name}",
-            # Link-local addresses come from the kernel and may be random. Of IPv4 the order decides which is primary; of
-            # IPv6 the newest comes first, whatever is done.
-            shell(
-                rf"ip -o -4 addr show dev {quote(name)} 2>/dev/null | sed -n 's/^.* \(inet\) \([^ ]*\) .*$/\1 \2/p'; "
-                rf"ip -o -6 addr show dev {quote(name)} 2>/dev/null | "
-                r"sed -n -e '/ inet6 fe80:/d' -e 's/^.* \(inet6\) \([^ ]*\) .*$/\1 \2/p' | LC_ALL=C sort"
-            ),
-            _addresses(old),
-            _addresses(new),
-        ),
+        _address_facet(name, old, new),
     ]
     macs = [link.mac if link else None for link in (old, new)]
     if "" not in macs:
@@ -60,9 +52,47 @@ def _one(true: bool) -> str:  # noqa: FBT001 - a private conversion
     return "1" if true else "0"
 
 
-def _addresses(link: Link | None) -> str | None:
+def _address_facet(name: str, old: Link | None, new: Link | None) -> Facet:
+    # Link-local addresses come from the kernel and may be random. Of IPv4 the order decides which is primary; of
+    # IPv6 the newest comes first, whatever is done.
+    show = rf"ip -o -4 addr show dev {quote(name)}"
+    four = r"sed -n 's/^.* \(inet\) \([^ ]*\) .*$/\1 \2/p'"
+    read = (
+        rf"{show} 2>/dev/null | {four}; "
+        rf"ip -o -6 addr show dev {quote(name)} 2>/dev/null | "
+        r"sed -n -e '/ inet6 fe80:/d' -e 's/^.* \(inet6\) \([^ ]*\) .*$/\1 \2/p' | LC_ALL=C sort"
+    )
+    facet = value_facet(
+        f"addresses of {name}", shell(read), *(" ".join(_addresses(side)) or None for side in (old, new))
+    )
+    sides = [_addresses(side) for side in (old, new)]
+    known = sorted({*sides[0], *sides[1]})
+    if old is None or new is None or not known:
+        return facet
+    # Where only the order differs, all of them are the step's.
+    own = {*sides[0]} ^ {*sides[1]} or {*known}
+    texts = (" ".join(address for address in side if address in own) for side in sides)
+    # Taking back a primary address takes the secondary ones of its prefix along (net/ipv4/devinet.c, __inet_del_ifa):
+    # those of others are no bystanders then.
+    prefixes = dict.fromkeys(
+        str(ip_interface(address.prefix).network)
+        for address in new.addresses
+        if address.family == "ip" and not address.secondary and f"inet {address.prefix}" in own
+    )
+    hangers = "".join(
+        f"; {show} secondary to {quote(prefix)} 2>/dev/null | {four} | grep -vxF {_each(known)}"
+        for prefix in prefixes
+    )
+    return facet.with_own(shell(f"{{ {read}; }} | grep -xF {_each(sorted(own))}{hangers}"), *texts)
+
+
+def _each(lines: Sequence[str]) -> str:
+    return " ".join(f"-e {quote(line)}" for line in lines)
+
+
+def _addresses(link: Link | None) -> tuple[str, ...]:
     if link is None:
-        return None
+        return ()
     four, six = (
         [
             f"{word} {address.address if address.peer else address.prefix}"
@@ -71,7 +101,7 @@ def _addresses(link: Link | None) -> str | None:
         ]
         for family, word in (("ip", "inet"), ("ip6", "inet6"))
     )
-    return " ".join((*four, *sorted(six))) or None
+    return (*four, *sorted(six))
 
 
 def _neighbours(before: NodeState, after: NodeState) -> list[Facet]:

@@ -1,11 +1,13 @@
 """Facets of routing: routes of one prefix and table, policy rules of one preference, nexthop objects."""
 
+import re
 from collections.abc import Iterable
 
 from planner.emit.script import quote
 from planner.models.node import NodeState
 from planner.models.route import LOCAL, NextHop, NextHopObject, PolicyRule, Route
 from planner.parse import ip_names
+from planner.plan.checks_rules import sed_literal
 from planner.plan.facet import Facet, fold, shell, value_facet
 from planner.plan.scope import SIMPLE_METRICS, Scope
 
@@ -63,8 +65,26 @@ def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
             ]
         )
         argv = shell(f"{show} | sed -e {quote(program)} | sort")
-        found.append(value_facet(name, argv, *(_joined(map(route_text, side)) for side in (old, new))))
+        facet = value_facet(name, argv, *(_joined(map(route_text, side)) for side in (old, new)))
+        changed = [route for route in (*old, *new) if (route in old) != (route in new)]
+        keys = sorted({(route.tos, route.metric) for route in changed})
+        own = ([route for route in side if (route.tos, route.metric) in keys] for side in (old, new))
+        # Others may have routes to the same prefix: with another metric they are other routes.
+        theirs = "\n".join(_of_key(*key) for key in keys)
+        found.append(
+            facet.with_own(
+                shell(f"{show} | sed -e {quote(program)} | sed -n {quote(theirs)} | sort"),
+                *(_joined(map(route_text, side)) for side in own),
+            )
+        )
     return found
+
+
+def _of_key(tos: str, metric: int) -> str:
+    """Prints the route of that key, in the language of sed."""
+    same_tos = f"/ tos {tos} /" if tos not in {"", "0", "0x0"} else "/ tos /!"
+    same_metric = rf"/ metric {metric}\( .*\)*$/" if metric else "/ metric /!"
+    return f"{same_tos}{{\n{same_metric}p\n}}"
 
 
 def _own(route: Route) -> Route:
@@ -168,8 +188,25 @@ def _policy_rules(before: NodeState, after: NodeState, how: Scope) -> list[Facet
         )
         named = any(rule.ipproto for rule in (*old, *new))
         read = f"{show} | sed -e {quote(program)}" if named else show
-        found.append(value_facet(name, shell(f"{read} | sort"), *texts))
+        facet = value_facet(name, shell(f"{read} | sort"), *texts)
+        changed = [rule for rule in (*old, *new) if (rule in old) != (rule in new)]
+        own = ([rule for rule in side if rule in changed] for side in (old, new))
+        theirs = "\n".join(dict.fromkeys(map(_same_selector, changed)))
+        found.append(
+            facet.with_own(
+                shell(f"{read} | sed -n {quote(theirs)} | sort"),
+                *(_joined(map(_policy_rule_text, side)) for side in own),
+            )
+        )
     return found
+
+
+def _same_selector(rule: PolicyRule) -> str:
+    """Prints rules that ask for the same packets, whatever they do with them, in the language of sed."""
+    text = re.sub(r" (lookup |[678]( |$)).*", "", _policy_rule_text(rule))
+    # Behind the preference stands a tab.
+    selector = sed_literal(text).replace(": ", ":[[:space:]]*", 1)
+    return f"/^{selector} lookup /p\n/^{selector} [678]$/p\n/^{selector} [678] /p"
 
 
 def _policy_rule_text(rule: PolicyRule) -> str:

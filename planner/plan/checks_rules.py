@@ -61,7 +61,7 @@ def _table_facets(
     chains = touched_chains(old, new)
     if ruleset is None or not chains:
         return []
-    place = f"table {name} ({ruleset.family}, {ruleset.backend})"
+    place = table_name(name, ruleset.family, ruleset.backend)
     key = (ruleset.family, ruleset.backend, name)
     loaded = key not in how.unloaded
     if key in how.whole:
@@ -71,12 +71,22 @@ def _table_facets(
         return [digest_facet(place, argv, *texts)]
     return [
         digest_facet(
-            f"chain {chain} of {place}",
+            chain_name(chain, place),
             _reader(tool, name, chain, loaded=loaded),
             *(chain_text(table, (chain,), loaded=loaded) for table in (old, new)),
         )
         for chain in chains
     ]
+
+
+def table_name(name: str, family: str, backend: str) -> str:
+    """What a table is called where it is compared as a whole."""
+    return f"table {name} ({family}, {backend})"
+
+
+def chain_name(chain: str, place: str) -> str:
+    """What a chain is called that is compared by itself; `place` is the name of its table."""
+    return f"chain {chain} of {place}"
 
 
 def _all_chains(table: Table | None) -> tuple[str, ...]:
@@ -91,7 +101,7 @@ def _reader(tool: str, name: str, chain: str | None, *, loaded: bool) -> tuple[s
     begin, end, source = "", "", f"{quote(tool)} -t {quote(name)}"
     if not loaded:
         begin, end, source = f"/^\\*{name}$/,/^COMMIT$/{{", "}", quote(tool)
-    word = "[^ ]*" if chain is None else _sed_literal(chain)
+    word = "[^ ]*" if chain is None else sed_literal(chain)
     rules = "-A " if chain is None else f"-A {word} "
     program = "\n".join(
         [
@@ -123,34 +133,43 @@ def chain_text(table: Table | None, chains: Iterable[str], *, loaded: bool) -> s
     return "".join(f"{text}\n" for _, text in ordered)
 
 
-def _sed_literal(text: str) -> str:
+def sed_literal(text: str) -> str:
     """Text as a basic regular expression between slashes."""
     return "".join(f"\\{char}" if char in "\\.[]*^$/" else char for char in text)
 
 
 def _ipset_facet(name: str, before: IpSet | None, after: IpSet | None) -> Facet:
     place = quote(name)
-    # Remaining times and counters move by themselves.
-    program = r"""s/^add [^ ]* //
+    program = rf"""s/^add [^ ]* //
 s/^create [^ ]* \([^ ]*\).*/type \1/
-s/ timeout [0-9]*//
-s/ packets [0-9]*//
-s/ bytes [0-9]*//
+{MOVING}
 p"""
     argv = shell(f"ipset save {place} 2>/dev/null | sed -n {quote(program)} | sort | sha256sum")
-    return digest_facet(f"ipset {name}", argv, _ipset_text(before), _ipset_text(after))
+    return digest_facet(set_name(name), argv, _ipset_text(before), _ipset_text(after))
+
+
+MOVING = r"""s/ timeout [0-9]*//
+s/ packets [0-9]*//
+s/ bytes [0-9]*//"""
+"""Remaining times and counters of elements move by themselves."""
+
+
+def set_name(name: str) -> str:
+    """What an ipset is called."""
+    return f"ipset {name}"
 
 
 def _ipset_text(ipset: IpSet | None) -> str:
     if ipset is None:
         return ""
-    lines = [f"type {ipset.type}", *(_without_times(element) for element in ipset.elements)]
+    lines = [f"type {ipset.type}", *(without_times(element) for element in ipset.elements)]
     return "".join(
         f"{line}\n" for line in sorted(lines, key=lambda line: line.encode("utf-8", "surrogateescape"))
     )
 
 
-def _without_times(element: str) -> str:
+def without_times(element: str) -> str:
+    """The element without what moves by itself."""
     kept: list[str] = []
     words = iter(element.split(" "))
     for word in words:

@@ -212,25 +212,11 @@ $nc_key
   judge_ours "$@"
 }
 
-# As before the step, as after it, or as it was found right after it; $nc_moved says whether it is not as before.
+# As before the step, or as the step left it; $nc_moved says whether it is not as before.
 is_ours() {
   nc_any=yes
   nc_thing=$((nc_thing + 1))
   judge_ours "$@"
-}
-
-judge_ours() {
-  [ "$3" = '?' ] && return 0
-  look "$@"
-  [ "=$nc_found" = "$3" ] || nc_moved=yes
-  [ "$4" = '?' ] && return 0
-  if [ "=$nc_found" = "$3" ] || [ "=$nc_found" = "$4" ]; then return 0; fi
-  if [ -r "$state/step-$nc_step.after" ]; then
-    nc_recorded=$(sed -n "${nc_thing}p" "$state/step-$nc_step.after")
-    [ "=$nc_found" = "$nc_recorded" ] && return 0
-  fi
-  unmet="$unmet
-  neither holds: $1; nor: $2; found: $(shorten "$nc_found")"
 }
 
 record() {
@@ -242,6 +228,9 @@ record() {
 all() {
   unmet=
   nc_moved=
+  nc_apart=
+  nc_left=
+  nc_unsure=
   nc_step=$1
   nc_thing=0
   "step_${1}_things" "$2"
@@ -298,7 +287,7 @@ put_file() {
 
 need_tools() {
   nc_missing=
-  for nc_tool in cat cut date dirname mkdir mv sed sha256sum sort sync tail tr "$@"; do
+  for nc_tool in cat cut date dirname grep mkdir mv sed sha256sum sort sync tail tr uniq "$@"; do
     command -v "$nc_tool" >/dev/null 2>&1 || nc_missing="$nc_missing $nc_tool"
   done
   [ -z "$nc_missing" ] || die 1 "not on this node:$nc_missing; nothing was changed"

@@ -3,9 +3,9 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from planner.models.plan import Check
+from planner.models.plan import Check, Part
 
 ABSENT = "absent"
 
@@ -22,14 +22,31 @@ class Facet:
     after: str
     before_words: str
     after_words: str
+    own: tuple[tuple[str, ...], str, str] | None = None
+    """The same without what others may have added: what reads it, and what it prints before and after."""
+
+    def part(self) -> Part | None:
+        """The step's own part of the thing, where others may add to it."""
+        if self.own is None:
+            return None
+        argv, before, after = self.own
+        return Part(thing=self.name, argv=argv, before=before, after=after)
+
+    def with_own(self, argv: Sequence[str], before: str | None, after: str | None) -> "Facet":
+        """The facet, with the part of it that is the step's own."""
+        return replace(self, own=(tuple(argv), fold(before or ""), fold(after or "")))
 
     def check_before(self) -> Check:
         """That it is as before the step."""
-        return Check(argv=self.argv, output=self.before, about=f"{self.name} {self.before_words}")
+        return Check(
+            argv=self.argv, output=self.before, about=f"{self.name} {self.before_words}", name=self.name
+        )
 
     def check_after(self) -> Check:
         """That it is as after the step."""
-        return Check(argv=self.argv, output=self.after, about=f"{self.name} {self.after_words}")
+        return Check(
+            argv=self.argv, output=self.after, about=f"{self.name} {self.after_words}", name=self.name
+        )
 
 
 def value_facet(name: str, argv: Sequence[str], before: str | None, after: str | None) -> Facet:

@@ -10,6 +10,9 @@ rollback.sh: takes back the steps of this plan that apply.sh has applied, the la
   --confirm       confirms the change: stops the timer
   --force         also takes back what somebody else has changed meanwhile
   --unattended    as the timer runs it: leaves alone what somebody else has changed, takes back the rest
+
+What others have added stays: rules, elements, routes. What a step has changed and they have changed again is theirs.
+
   --state DIR     where state is kept instead of $NETCHANGE_STATE or /var/lib/netchange
 
 Exit status: 0 everything is as before; 1 not started (usage, tools); 3 somebody else has changed what a step set: see
@@ -129,7 +132,9 @@ undo_step() {
   eval "nc_title=\$step_${n}_title nc_flag=\$step_${n}_flag nc_residue=\$step_${n}_residue"
   nc_any=
   nc_held=yes
+  nc_kept=
   all "$n" is_ours || nc_held=
+  [ -z "$nc_apart" ] || beside=yes
   # Where things are only counted (`blind`) and there are as many as before, that proves nothing.
   if [ -n "$nc_any" ] && [ "$nc_flag" != unknown ] && [ "$nc_flag" != blind ] && [ -z "$nc_moved" ]; then
     mark "$n" undone
@@ -143,9 +148,8 @@ undo_step() {
     if [ -n "$force" ]; then
       say "step $n: taken back all the same, as told"
     elif [ -n "$unattended" ]; then
-      say "step $n: left alone"
-      left="$left $n"
-      return 0
+      say "step $n: that is left alone, the rest of the step is taken back"
+      nc_kept=$nc_left
     else
       die 3 "stopped before step $n; look at it, then use --force to take it back all the same"
     fi
@@ -154,12 +158,18 @@ undo_step() {
   say "step $n: taking back: $nc_title"
   # What a command returns is not what decides: the state is read back below.
   "step_${n}_undo"
-  if ! all "$n" is_before; then
+  if ! all "$n" is_back; then
     say "step $n: not as before:$unmet"
     failed="$failed $n"
     if [ -z "$force$unattended" ]; then
       die 4 "stopped at step $n; see $state/log; $state/before holds the state before the change"
     fi
+    return 0
+  fi
+  if [ -n "$nc_kept" ]; then
+    # What is left may be looked at, and taken back, later.
+    mark "$n" applied
+    left="$left $n"
     return 0
   fi
   mark "$n" undone
@@ -173,10 +183,11 @@ undo_step() {
 # Whether all that was taken back is as the first step that touched it found it.
 as_at_first() {
   seen=
+  nc_kept=
   nc_i=$to
   while [ "$nc_i" -le "$NC_LAST" ]; do
     case $(status_of "$nc_i") in
-    undoing | undone) all "$nc_i" first_before || return 1 ;;
+    undoing | undone) all "$nc_i" first_back || return 1 ;;
     esac
     nc_i=$((nc_i + 1))
   done
@@ -216,6 +227,7 @@ trap 'note "stopped by a signal"; exit 143' TERM
 failed=
 left=
 partial=
+beside=
 some=
 n=$NC_LAST
 while [ "$n" -ge "$to" ]; do
@@ -248,5 +260,9 @@ if [ -n "$partial" ]; then
   say "taken back, but for what the commands of step$partial did: nothing is known of that"
   exit 7
 fi
-say "taken back: the node is as before"
+if [ -n "$beside" ]; then
+  say "taken back: the node is as before, but for what others have changed meanwhile"
+else
+  say "taken back: the node is as before"
+fi
 exit 0

@@ -10,6 +10,7 @@ from planner.emit.script import comment, function, plain, quote, with_stdin, wor
 from planner.models.plan import Action, Check, Plan, Step, UndoKind
 from planner.models.proposal import FileWrite
 from planner.plan.checks_routes import COUNTED
+from planner.plan.script_parts import guard, part_function
 
 FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
 """Programs that every node has, or that the scripts do themselves."""
@@ -50,6 +51,7 @@ def emit_rollback(plan: Plan) -> str:
             _head(plan, "rollback.sh", f"takes back a change to {plan.node}; see `rollback.sh --help`"),
             *(_step_for_rollback(step) for step in plan.steps),
             _library("common.sh"),
+            _library("parts.sh"),
             _library("rollback.sh"),
         ]
     )
@@ -110,15 +112,21 @@ def _step_for_apply(step: Step) -> str:
         },
     ) + function(
         f"step_{step.number}_apply",
-        "".join(_command(action, "run", rest="|| return 2") for action in step.apply),
+        "".join(_command(action, rest="|| return 2") for action in step.apply),
     )
 
 
 def _step_for_rollback(step: Step) -> str:
     residue = "\n".join(plain(f"{item.what}: {item.reason}") for item in step.residue)
     back = "\n".join(shown(action) for action in step.undo)
-    return _variables(step, {"back": back}, residue=residue) + function(
-        f"step_{step.number}_undo", "".join(_command(action, "run") for action in step.undo)
+    numbers = _numbers(step)
+    return (
+        _variables(step, {"back": back}, residue=residue)
+        + part_function(step, numbers)
+        + function(
+            f"step_{step.number}_undo",
+            "".join(_command(action, guard=guard(step, action, numbers)) for action in step.undo),
+        )
     )
 
 
@@ -151,19 +159,31 @@ def _blind(step: Step) -> bool:
     return bool(step.undo) and (counted or len(same) == len(step.expected) > 0)
 
 
+def _readers(step: Step) -> tuple[tuple[str, ...], ...]:
+    """The commands that read the step's things, in the order of these."""
+    checks = (*step.precondition, *step.expected, *step.restored)
+    return tuple(dict.fromkeys(map(_reader, checks)))
+
+
+def _numbers(step: Step) -> dict[str, int]:
+    """The number of each thing by its name."""
+    places = {argv: number for number, argv in enumerate(_readers(step), 1)}
+    checks = (*step.precondition, *step.expected, *step.restored)
+    return {check.name: places[_reader(check)] for check in checks if check.name}
+
+
 def _things(step: Step) -> list[str]:
     """One line for each thing that is read: how it must be before, how after, and the command that reads it."""
     before = {_reader(check): check for check in (*step.restored, *step.precondition)}
     after = {_reader(check): check for check in step.expected}
     lines: list[str] = []
-    readers: list[tuple[str, ...]] = []
-    for argv in dict.fromkeys((*map(_reader, step.precondition), *map(_reader, step.expected), *before)):
+    readers = _readers(step)
+    for argv in readers:
         first, last = before.get(argv), after.get(argv)
         known = first or last
         about = [check.about if check else (known.about if known else "") for check in (first, last)]
         values = [_value(check) for check in (first, last)]
         lines.append(f'  "$1" {words([plain(text) for text in about])} {words(values)} {words(argv)}\n')
-        readers.append(argv)
     return list(_read_ahead(lines, readers))
 
 
@@ -204,14 +224,14 @@ def _value(check: Check | None) -> str:
     )
 
 
-def _command(action: Action, runner: str, *, rest: str = "") -> str:
+def _command(action: Action, *, guard: str = "", rest: str = "") -> str:
     argv = action.argv
     if argv[0] == "install" and argv[-2:-1] == ("/dev/stdin",):
         mode = argv[argv.index("-m") + 1] if "-m" in argv else ""
         command = words(["put_file", mode, argv[-1]])
     else:
-        command = words([runner, *argv])
-    return with_stdin(command, action.stdin, rest=rest)
+        command = words(["run", *argv])
+    return with_stdin(f"{guard} {command}" if guard else command, action.stdin, rest=rest)
 
 
 def shown(action: Action) -> str:

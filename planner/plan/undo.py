@@ -25,16 +25,16 @@ def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
     )
     names = sorted({ipset.name for state in (before, after) for ipset in state.ipsets})
     sets = [(ipset_of(after, name), ipset_of(before, name)) for name in names]
-    back = "".join(ipset_text.restore_input(have, want) for have, want in sets if want is not None)
-    gone = "".join(ipset_text.restore_input(have, want) for have, want in sets if want is None)
+    back = [ipset_text.restore_input(have, want) for have, want in sets if want is not None]
+    gone = [ipset_text.restore_input(have, want) for have, want in sets if want is None]
     return (
         *(_write(key, value) for key, value in early),
         *(Action(argv=argv) for argv in restore_commands(_with_loopback(after, before, early), before)),
         *(_write(key, value) for key, value in late),
-        *((_ipset(back),) if back else ()),
+        *(_ipset(text) for text in back if text),
         *_tables(before, after),
         *native_undo(before, after),
-        *((_ipset(gone),) if gone else ()),
+        *(_ipset(text) for text in gone if text),
     )
 
 
