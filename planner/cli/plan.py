@@ -27,6 +27,7 @@ class Kind(StrEnum):
     SCRIPT = "script"
     IP_BATCH = "ip-batch"
     IPSET_RESTORE = "ipset-restore"
+    NFT = "nft"
     CNI = "cni"
     KUBELET = "kubelet"
     FILE = "file"

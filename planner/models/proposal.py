@@ -21,6 +21,7 @@ class FragmentKind(StrEnum):
     SCRIPT = "script"
     IP_BATCH = "ip-batch"
     IPSET_RESTORE = "ipset-restore"
+    NFT = "nft"
     CNI = "cni"
     KUBELET = "kubelet"
     FILE = "file"

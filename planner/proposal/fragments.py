@@ -6,6 +6,8 @@ from typing import assert_never
 
 from planner.errors import NetchangeError
 from planner.models.proposal import Fragment, FragmentKind
+from planner.nft.reader import read_commands
+from planner.nft.tokens import SyntaxMistakeError
 
 ROOTS = ("etc", "usr", "run", "var", "lib", "opt")
 """Top directories of a node; a pull request's path is cut to begin at the first of them."""
@@ -16,7 +18,9 @@ RESTORE_TARGETS = {
     "/etc/sysconfig/iptables": FragmentKind.IPTABLES_RESTORE,
     "/etc/sysconfig/ip6tables": FragmentKind.IP6TABLES_RESTORE,
 }
-COMMANDS = r"(?:sudo\s+)?(?:/\S*/)?(?:sysctl|ip6?tables(?:-nft|-legacy)?(?:-restore)?|ip|ipset|bridge)\s+\S"
+COMMANDS = (
+    r"(?:sudo\s+)?(?:/\S*/)?(?:sysctl|ip6?tables(?:-nft|-legacy)?(?:-restore)?|ip|ipset|bridge|nft)\s+\S"
+)
 SCRIPT_LINE = re.compile(rf"^[ \t]*{COMMANDS}", re.MULTILINE)
 BATCH_LINE = re.compile(
     r"^[ \t]*(?:r(?:o(?:u(?:te?)?)?)?|ru(?:le?)?|a(?:d(?:d(?:r(?:ess)?)?)?)?|l(?:i(?:nk?)?)?|n(?:e(?:igh(?:bou?r)?)?)?|nexthop)"
@@ -32,6 +36,9 @@ NFT_SHEBANG = (
     "#!/usr/bin/nft",
 )
 """Such a file is loaded by nft, not run by a shell."""
+NFT_TARGETS = frozenset({"/etc/nftables.conf", "/etc/sysconfig/nftables.conf"})
+"""What nftables.service loads: Debian's and Red Hat's."""
+NFT_DIRECTORIES = frozenset({"/etc/nftables", "/etc/nftables.d"})
 NFT_LINE = re.compile(
     r"^[ \t]*(?:flush\s+ruleset\b|(?:(?:add|create|delete|destroy|flush)\s+)?table\s+(?:(?:ip6?|inet|arp|bridge|netdev)\s+)?[\w-]+\s*[{;\n])",
     re.MULTILINE,
@@ -117,22 +124,29 @@ def recognise(
             message=f"`{path}` is given as {kind.value} and has {lacks}",
             hint=f"{other}: leave `--as` out, or name the kind that it is",
         )
+    if found is FragmentKind.NFT:
+        _check_nft(path, text)
     return Fragment(
         path=path, kind=found, target=where or _default_target(found, path, text), text=text, noflush=noflush
     )
 
 
+def _check_nft(path: str, text: str) -> None:
+    """Raises NetchangeError at what nft would refuse before it looks at any table."""
+    try:
+        tuple(read_commands(text.removeprefix("\ufeff")))
+    except SyntaxMistakeError as error:
+        raise NetchangeError(
+            reference="nft-syntax",
+            message=f"`{path}:{error.line}`: {error.message}",
+            hint=f"nft would load nothing of the file; `nft -c -f {path}` on a node names the same line",
+        ) from error
+
+
 def _refuse_unread(path: str, text: str) -> None:
     """Kinds that are recognised and not read yet: better no answer than one about lines taken for something else."""
-    script = text.startswith("#!") and not text.startswith(NFT_SHEBANG)
-    if script or TABLE_LINE.search(text):
+    if text.startswith("#!") or TABLE_LINE.search(text):
         return
-    if path.endswith(".nft") or text.startswith(NFT_SHEBANG) or NFT_LINE.search(text):
-        raise NetchangeError(
-            reference="fragment-kind-unread",
-            message=f"`{path}` is a rule set of nft, whose rules are not read yet",
-            hint="load it on a test node and propose that node's snapshot; as /etc/nftables.conf its text is compared",
-        )
     kinds = sorted({found["kind"] for found in KIND_LINE.finditer(text)} - {"KubeletConfiguration"})
     if MANIFEST_LINE.search(text) and kinds:
         raise NetchangeError(
@@ -158,6 +172,8 @@ def _lacks(kind: FragmentKind, text: str) -> str:
             return "" if content[0] == "{" else "no JSON object"
         case FragmentKind.KUBELET:
             return "" if YAML_KEY.search(content) and not tables else "no line `key: value`"
+        case FragmentKind.NFT:
+            return "the tables of a restore file" if tables else ""
         case FragmentKind.IPSET_RESTORE:
             found = FREE_IPSET_LINE.search(text) and not tables
             return "" if found else "no line `create SET …` or `add SET …`"
@@ -200,12 +216,23 @@ def _from_path(where: str, path: str, text: str) -> FragmentKind | None:
         return FragmentKind.CNI
     if where in RESTORE_TARGETS:
         return RESTORE_TARGETS[where]
+    if _is_nft(where, path, text):
+        return FragmentKind.NFT
     if where == "/var/lib/kubelet/config.yaml":
         return FragmentKind.KUBELET
     script = text.startswith("#!") and not text.startswith(NFT_SHEBANG)
     if where and not TABLE_LINE.search(text) and not script and _is_known_file(where):
         return FragmentKind.FILE
     return None
+
+
+def _is_nft(where: str, path: str, text: str) -> bool:
+    """Whether nft reads the file: by its place or name, its first line, or what its lines begin with."""
+    if text.startswith("#!"):
+        return text.startswith(NFT_SHEBANG)
+    if where in NFT_TARGETS or PurePosixPath(where).parent.as_posix() in NFT_DIRECTORIES:
+        return True
+    return not TABLE_LINE.search(text) and (path.endswith(".nft") or bool(NFT_LINE.search(text)))
 
 
 def _is_known_file(where: str) -> bool:
@@ -227,7 +254,6 @@ def _is_known_file(where: str) -> bool:
     )
     files = {
         "/etc/resolv.conf",
-        "/etc/nftables.conf",
         "/etc/modules",
         "/run/flannel/subnet.env",
         "/etc/hosts",

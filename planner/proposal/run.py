@@ -10,6 +10,7 @@ from planner.proposal.ip import run_ip
 from planner.proposal.ipset import run_ipset
 from planner.proposal.iptables.command import program, run_iptables
 from planner.proposal.iptables.restore import run_restore
+from planner.proposal.nft import run_nft
 from planner.proposal.outcome import Outcome
 from planner.proposal.sysctl import apply_sysctl_file, write_sysctl
 
@@ -65,6 +66,8 @@ def run_command(command: Command, state: NodeState) -> Outcome:
         return run_ip(command, state)
     if name == "ipset":
         return run_ipset(command, state)
+    if name == "nft":
+        return run_nft(command, state)
     if program(command.argv) is not None:
         return run_restore(command, state) if name.endswith("-restore") else run_iptables(command, state)
     reason = f"not understood: what `{' '.join(command.argv)[:160]}` does to the network is not modelled"

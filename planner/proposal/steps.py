@@ -49,7 +49,7 @@ HARMLESS = frozenset(
 )
 """Commands without effect on the network state; those that write a file are looked at by their redirection."""
 INTERPRETED = re.compile(
-    r"(?:.*/)?(?:sysctl|ip|bridge|ipset|ip6?tables(?:-nft|-legacy)?(?:-restore)?)", re.ASCII
+    r"(?:.*/)?(?:sysctl|ip|bridge|ipset|nft|ip6?tables(?:-nft|-legacy)?(?:-restore)?)", re.ASCII
 )
 PROC = "/proc/sys/"
 
@@ -75,6 +75,11 @@ def compile_fragment(fragment: Fragment, state: NodeState) -> Iterator[Compiled]
         case FragmentKind.IPSET_RESTORE:
             if fragment.text is not None:
                 yield Command(argv=("ipset", "restore"), stdin=fragment.text, source=source)
+        case FragmentKind.NFT:
+            if fragment.target:
+                yield FileWrite(path=fragment.target, text=fragment.text, source=source)
+            if fragment.text is not None:
+                yield Command(argv=("nft", "-f", "-"), stdin=fragment.text, source=source)
         case FragmentKind.IP_BATCH:
             yield from read_ip_batch(fragment.text or "", name=fragment.path)
         case FragmentKind.SCRIPT:

@@ -61,10 +61,6 @@ def test_recognised(path: str, text: str, kind: str, target: str) -> None:
 @pytest.mark.parametrize(
     ("path", "text", "word"),
     [
-        ("fw.conf", "#!/usr/sbin/nft -f\nflush ruleset\n", "nft"),
-        ("fw.nft", "define x = 1\n", "nft"),
-        ("fw", "table inet fw {\n chain c {\n  ip saddr 10.0.0.0/8 drop\n }\n}\n", "nft"),
-        ("fw", "add table ip x\nadd rule ip x y ip daddr 10.0.0.1 drop\n", "nft"),
         (
             "cm.yaml",
             "apiVersion: v1\nkind: ConfigMap\ndata:\n  a: |\n    net.ipv4.ip_forward = 0\n",
@@ -79,12 +75,46 @@ def test_recognised(path: str, text: str, kind: str, target: str) -> None:
     ],
 )
 def test_what_is_recognised_and_not_read_is_refused(path: str, text: str, word: str) -> None:
-    """Rules of nft and objects of the cluster are not taken for commands or settings that stand in them."""
+    """Objects of the cluster are not taken for commands or settings that stand in them."""
     with pytest.raises(NetchangeError) as caught:
         recognise(path, text)
 
     assert "fragment-kind-unread" == caught.value.reference
     assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("fw.conf", "#!/usr/sbin/nft -f\nflush ruleset\n"),
+        ("fw.nft", "define x = 1\n"),
+        ("etc/nftables.conf", "table inet fw\n"),
+        ("fw", "table inet fw {\n chain c {\n  ip saddr 10.0.0.0/8 drop\n }\n}\n"),
+        ("fw", "add table ip x\nadd rule ip x y ip daddr 10.0.0.1 drop\n"),
+    ],
+)
+def test_a_file_of_nft_is_told_from_commands_of_iproute2(path: str, text: str) -> None:
+    """`ip saddr …` within it is no command of `ip`."""
+    assert FragmentKind.NFT is recognise(path, text).kind
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("table inet fw {\n chain c {\n", 2, "not closed"),
+        ("table inet fw {\n chain c { accept }\n}\n", 2, "`}` where a `;` or a new line"),
+        ("flush ruleset\nip saddr 10.0.0.1 drop\n", 2, "add rule"),
+        ("table inet fw {\n chain c {\n  ip saddr $lan drop\n }\n}\n", 3, "`$lan` is not defined"),
+    ],
+)
+def test_what_nft_would_not_read_is_told_with_its_line(text: str, line: int, words: str) -> None:
+    """A mistake of syntax is the author's: one sentence with file, line and what to do."""
+    with pytest.raises(NetchangeError) as caught:
+        recognise("fw.nft", text)
+
+    assert "nft-syntax" == caught.value.reference
+    assert f"`fw.nft:{line}`" in str(caught.value)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(

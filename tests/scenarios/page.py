@@ -18,6 +18,7 @@ from planner.models.cluster import Cluster
 from planner.models.node import NodeState, Volatile
 from planner.models.section import Section
 from planner.models.snapshot import Snapshot
+from planner.nft.state import Recorded
 from planner.parse.cluster import parse_cluster
 from planner.parse.node import parse_node
 from planner.proposal.fragments import recognise
@@ -123,6 +124,8 @@ def node_of(scenario: Scenario) -> NodeState:
         for path, text in given.items()
         if path.split("/")[0] in {"etc", "run", "usr", "var", "opt", "lib", ""}
     ]
+    if "nft.txt" in given:
+        sections.append(Section(name="nft/json", text=_nft_json(given["nft.txt"])))
     state = parse_node(sections, name=NODE)
     tools = dict(line.split(maxsplit=1) for line in given.get("tools.txt", "").splitlines() if line.strip())
     extra = dict(state.volatile.extra)
@@ -133,6 +136,14 @@ def node_of(scenario: Scenario) -> NodeState:
             "volatile": _volatile(state.volatile.model_copy(update={"extra": extra}), given),
         }
     )
+
+
+def _nft_json(text: str) -> str:
+    """What `nft -j` says of tables that a page shows as text."""
+    tables = Recorded(text, "")
+    for key in tables.names():
+        tables.table(key)
+    return tables.json_text()
 
 
 def _volatile(volatile: Volatile, given: dict[str, str]) -> Volatile:
