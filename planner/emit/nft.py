@@ -44,9 +44,27 @@ def transaction(
     return "".join(f"{line}\n" for line in lines)
 
 
+def table_text(table: NftTable) -> str:
+    """A whole table, as nft reads it back."""
+    return "".join(f"{line}\n" for line in _block(table, table.objects.values()))
+
+
 def rebuilt(have: NftTable, want: NftTable) -> bool:
-    """Whether a table has to be deleted and made again: only the flag `dormant` can be changed."""
-    return _fixed(have) != _fixed(want)
+    """Whether a table has to be deleted and made again: only the flag `dormant` can be changed, and alone.
+
+    A transaction that puts a table to sleep, or wakes it up, may not hang chains on hooks or take them off
+    (net/netfilter/nf_tables_api.c, __NFT_TABLE_F_UPDATE; EINVAL, measured with Linux 6.18).
+    """
+    if _fixed(have) != _fixed(want):
+        return True
+    return have.dormant != want.dormant and any(
+        kind == CHAIN and _hook(have.objects.get((kind, name))) != _hook(want.objects.get((kind, name)))
+        for kind, name in differing_objects(have, want)
+    )
+
+
+def _hook(chain: NftObject | None) -> tuple[str, ...]:
+    return tuple(line for line in chain.head if line.startswith("type ")) if chain is not None else ()
 
 
 def _fixed(table: NftTable) -> frozenset[str]:

@@ -6,7 +6,7 @@ from random import Random
 from rehearsal_node import recorded
 
 from planner.models.node import NodeState
-from planner.models.proposal import Fragment, FragmentKind
+from planner.models.proposal import Fragment, FragmentKind, Outlook
 from planner.models.rehearsal import Difference, Turn
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
@@ -144,7 +144,10 @@ class Player:
     def play(self, text: str) -> tuple[Turn, ...]:
         """All steps and the way back from each."""
         fragment = Fragment(path="change.sh", kind=FragmentKind.SCRIPT, target="", text=text)
-        outlook = propose(self.node, (fragment,))
+        return self.played(propose(self.node, (fragment,)))
+
+    def played(self, outlook: Outlook) -> tuple[Turn, ...]:
+        """The same for what was proposed otherwise."""
         # What nobody can predict is no matter of this test: such steps are told as unknown.
         if not outlook.stages or any(stage.gaps for stage in outlook.stages):
             return ()
