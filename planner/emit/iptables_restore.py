@@ -32,8 +32,12 @@ def touched_chains(have: Table | None, want: Table | None) -> tuple[str, ...]:
         for chain in differing(former, latter)
         if chain not in own or former.get(chain, ()) != latter.get(chain, ())
     }
-    known = former.keys() | latter.keys() | set(own) if policies else set()
-    changed |= {chain for chain in policies & known if _policy(have, chain) != _policy(want, chain)}
+    changed |= {
+        chain
+        for chain in policies
+        if (chain in former or chain in latter or chain in own)
+        and _policy(have, chain) != _policy(want, chain)
+    }
     return tuple(sorted(changed))
 
 

@@ -225,7 +225,7 @@ def _touched(ground: Ground) -> tuple[Target, ...]:
             chains |= {
                 name
                 for name, rules in table.chains.items()
-                if name.startswith("KUBE-SVC-") and any(after(text, " -j ") in ends for text in rules)
+                if name.startswith("KUBE-SVC-") and any(text.rpartition(" ")[2] in ends for text in rules)
             }
         if chains:
             led = (t for t in table.chains.get("KUBE-SERVICES", ()) if after(t, " -j ") in chains)

@@ -1,6 +1,7 @@
 """Files for iptables-restore, written by hand: tables, chains and commands with their line numbers."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from planner.errors import NetchangeError
@@ -65,7 +66,7 @@ def parse_restore_file(text: str, *, family: Family, name: str) -> RestoreFile:
 
 
 def read_restore_file(
-    text: str, *, family: Family, name: str, known: frozenset[str] = frozenset()
+    text: str, *, family: Family, name: str, known: Container[str] | None = None
 ) -> RestoreFile:
     """The tables up to the first mistake. Rules in `known` are canonical already: the node printed them."""
     tables: list[RestoreTable] = []
@@ -78,7 +79,7 @@ def read_restore_file(
 
 
 def _read(
-    text: str, family: Family, name: str, known: frozenset[str], tables: list[RestoreTable], gaps: list[Gap]
+    text: str, family: Family, name: str, known: Container[str] | None, tables: list[RestoreTable], gaps: list[Gap]
 ) -> None:
     if "\0" in text:
         raise mistake(name, 0, "the file holds NUL bytes: it is not text")
@@ -115,13 +116,13 @@ def _read(
         elif line.startswith(":"):
             steps.append(declaration(line, number, name))
         else:
-            append = _known(line, number, known) if known else None
+            append = _known(line, number, known) if known is not None else None
             steps.extend([append] if append else commands(line, number, family, name, gaps))
     if table:
         raise mistake(name, opened, f"table `{table}` has no COMMIT: nothing of it would be applied")
 
 
-def _known(line: str, number: int, known: frozenset[str]) -> FileCommand | None:
+def _known(line: str, number: int, known: Container[str]) -> FileCommand | None:
     """A line that the node itself printed needs no reading."""
     if not line.startswith("-A "):
         return None

@@ -1,9 +1,10 @@
 """Which addresses belong to pods, to this node's pods and to Services, and who says so."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from planner.models.cluster import Cluster
 from planner.models.node import NodeState
@@ -34,6 +35,10 @@ USUAL_SERVICE_RANGES = (
     "10.32.0.0/24",
 )
 """Of kubeadm, k3s and RKE2, EKS (two), OpenShift, MicroK8s, kubespray, kops, AKS, and hand-made clusters."""
+
+OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+DOTTED = re.compile(rf"(?:{OCTET}\.){{3}}{OCTET}")
+"""An address of IPv4 as it is printed."""
 
 Said = tuple[str, str]
 """A prefix, and who says so."""
@@ -143,38 +148,39 @@ def service_ranges(node: NodeState, cluster: Cluster | None, rules: ServiceRules
 @lru_cache(maxsize=8)
 def _estimated(texts: frozenset[str], first: frozenset[str]) -> Ranges:
     """From the addresses in use, and those of the API server's own Service."""
-    found = [parsed for text in sorted(texts) if (parsed := address(text)) is not None]
+    found: dict[int, list[int]] = {4: [], 6: []}
+    for text in texts:
+        # There are tens of thousands, nearly all in the form that iptables prints.
+        if DOTTED.fullmatch(text):
+            found[4].append(int.from_bytes(bytes(map(int, text.split(".")))))
+        elif (parsed := address(text)) is not None:
+            found[parsed.version].append(int(parsed))
     estimates = []
-    for version in (4, 6):
-        of_version = [a for a in found if a.version == version]
+    for version, numbers in found.items():
         lowest = next(
             (a for text in sorted(first) if (a := address(text)) is not None and a.version == version), None
         )
-        if of_version:
-            estimates.append(_estimate(of_version, lowest))
+        if numbers:
+            make: type[Address] = IPv4Address if version == 4 else IPv6Address
+            estimates.append(_estimate(make(min(numbers)), make(max(numbers)), len(numbers), lowest))
     clues = tuple(f"the service range {prefix} is estimated: {why}" for prefix, why in estimates)
     return Ranges(tuple(prefix for prefix, _ in estimates), clues)
 
 
-def _estimate(addresses: list[Address], api: Address | None) -> Said:
+def _estimate(low: Address, high: Address, count: int, api: Address | None) -> Said:
     """The API server's own Service has the first address of the range (kubernetes, pkg/controlplane ServiceIPRange)."""
     for usual in USUAL_SERVICE_RANGES:
         prefix = network(usual)
-        if (
-            prefix is not None
-            and api is not None
-            and prefix[1] == api
-            and all(a in prefix for a in addresses)
-        ):
+        if prefix is not None and api is not None and prefix[1] == api and low in prefix and high in prefix:
             return (
                 usual,
-                f"{len(addresses):,} service addresses, the first being {api}, lie in this usual range",
+                f"{count:,} service addresses, the first being {api}, lie in this usual range",
             )
     base = None
-    if api is not None and min(map(int, addresses)) >= int(api):
-        base = IPv4Address(int(api) - 1) if isinstance(api, IPv4Address) else type(api)(int(api) - 1)
-    estimate = cover(addresses, first=base)
-    return str(estimate), f"the smallest that holds the {len(addresses):,} service addresses seen"
+    if api is not None and int(low) >= int(api):
+        base = type(api)(int(api) - 1)
+    estimate = cover((low, high), first=base)
+    return str(estimate), f"the smallest that holds the {count:,} service addresses seen"
 
 
 def _is(prefix: str, own: tuple[str, ...]) -> bool:

@@ -76,29 +76,34 @@ class Callers(Protocol):
 class Tails:
     """Callers of a table: every rule is known by its last word, and looked for when its chain is asked for."""
 
-    def __init__(self, tails: list[str], more: Mapping[str, list[int]], site: Callable[[int], Site]) -> None:
+    def __init__(
+        self, tails: list[str], more: Mapping[str, list[int]], site: Callable[[int], Site], *, plain: bool
+    ) -> None:
         self._tails = tails
         self._more = more
         self._site = site
-
-    @cached_property
-    def _first(self) -> dict[str, int]:
+        self._plain = plain
+        """Whether a last word that is a chain's name is a call; otherwise only `more` tells."""
+        self.first = dict(zip(reversed(tails), range(len(tails) - 1, -1, -1), strict=True))
         """Where each last word stands for the first time."""
-        return dict(zip(reversed(self._tails), range(len(self._tails) - 1, -1, -1), strict=True))
 
     @cached_property
     def _again(self) -> dict[str, list[int]]:
         """Where those that stand there several times stand again."""
-        first = self._first
+        first = self.first
         found: dict[str, list[int]] = {}
         for at in [at for at, tail in enumerate(self._tails) if first[tail] != at]:
             found.setdefault(self._tails[at], []).append(at)
         return found
 
+    def ending(self, tail: str) -> list[int]:
+        """The rules with a last word, in order."""
+        first = self.first.get(tail)
+        return [] if first is None else [first, *self._again.get(tail, ())]
+
     def _places(self, name: str) -> list[int]:
-        first = self._first.get(name)
-        found = [] if first is None else [first, *self._again.get(name, ())]
-        return sorted([*found, *self._more.get(name, ())])
+        plainly = self.ending(name) if self._plain else ()
+        return sorted([*plainly, *self._more.get(name, ())])
 
     def get(self, name: str) -> list[Site]:
         """The rules that call a chain."""
@@ -156,19 +161,25 @@ class Jumps:
         self._wild: list[int] = []
         self._above: dict[str, frozenset[str]] = {}
         self._led: dict[tuple[str, str], dict[int, list[int]]] = {}
-        odd = self._odd
-        for at in [at for at, tail in enumerate(tails) if tail not in named] if plain else range(len(tails)):
-            tail = tails[at]
-            if tail.startswith(FIRST) and '"' not in tail and "\n" not in tail and "\\" not in texts[at]:
-                odd.setdefault(tail, []).append(at)
-            else:
+        self._words = Tails(tails, self._called, self.site, plain=plain)
+        for tail in self._words.first:
+            if plain and tail in named:
+                continue
+            places = self._words.ending(tail)
+            if tail.startswith(FIRST) and '"' not in tail and "\n" not in tail:
+                translating = [at for at in places if "\\" not in texts[at]]
+                if translating:
+                    self._odd[tail] = translating
+                if len(translating) == len(places):
+                    continue
+                places = [at for at in places if "\\" in texts[at]]
+            for at in places:
                 self._other(texts[at], tail, at, named)
-        self._tails = tails if plain else []
 
-    @cached_property
+    @property
     def callers(self) -> Callers:
         """Who calls which chain."""
-        return Tails(self._tails, self._called, self.site)
+        return self._words
 
     def _other(self, text: str, tail: str, at: int, named: Mapping[str, tuple[str, ...]]) -> None:
         """A rule that does not plainly jump to a chain, and is no plain translation."""
@@ -279,7 +290,7 @@ class Patched(Jumps):
         self._differing = changed
         self._former = sum(len(former.chains[name]) for name in changed)
 
-    @cached_property
+    @property
     def callers(self) -> Callers:
         """Who calls which chain."""
         return Both(super().callers, self._base.callers, self._differing, self._former)

@@ -9,6 +9,7 @@ from planner.models.ruleset import Backend, Family, Ruleset, Table
 from planner.models.source import Gap, Source
 from planner.netfilter import command as call
 from planner.netfilter.command import parse_command
+from planner.netfilter.differing import differing
 from planner.netfilter.extension import Verbatim
 from planner.netfilter.problem import RuleError
 from planner.netfilter.rule import parse_rule
@@ -155,7 +156,7 @@ def rule_effects(
     """Which chains a command touched, so that a change can name its line."""
     name = f"{family}/{backend}/{after.name}"
     former = before.chains if before is not None else {}
-    touched = [chain for chain in {**former, **after.chains} if former.get(chain) != after.chains.get(chain)]
+    touched = [*differing(former, after.chains)]
     policies = before.policies if before is not None else {}
     touched += [chain for chain in after.policies if policies.get(chain) != after.policies[chain]]
     return tuple(

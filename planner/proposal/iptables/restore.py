@@ -7,6 +7,7 @@ declared base chain only gets its policy.
 """
 
 from dataclasses import replace
+from functools import cached_property
 
 from planner.models.change import Cause
 from planner.models.node import NodeState
@@ -28,6 +29,9 @@ from planner.proposal.iptables.command import (
 from planner.proposal.iptables.edit import RefusedError
 from planner.proposal.outcome import Outcome
 
+ONE_BY_ONE = 4
+"""Rules that are looked for before all are gathered."""
+
 
 def run_restore(command: Command, state: NodeState) -> Outcome:
     """The node after `iptables-restore`, `ip6tables-restore` or a twin read `stdin`."""
@@ -44,7 +48,7 @@ def run_restore(command: Command, state: NodeState) -> Outcome:
     noflush = bool(flags & {"-n", "--noflush"})
     only = _only_table(command.argv)
     file = read_restore_file(
-        command.stdin, family=family, name=command.source.name, known=_known(state, family, backend)
+        command.stdin, family=family, name=command.source.name, known=_Printed(state, family, backend)
     )
     outcome = Outcome(state, gaps=file.gaps)
     for section in file.tables:
@@ -67,13 +71,23 @@ def _only_table(argv: tuple[str, ...]) -> str:
     return ""
 
 
-def _known(state: NodeState, family: Family, backend: Backend) -> frozenset[str]:
-    ruleset = state.ruleset(family, backend)
-    if ruleset is None:
-        return frozenset()
-    return frozenset(
-        rule for table in ruleset.tables.values() for rules in table.chains.values() for rule in rules
-    )
+class _Printed:
+    """Rules as the node printed them. A few are looked for one by one, which costs less than to gather all."""
+
+    def __init__(self, state: NodeState, family: Family, backend: Backend) -> None:
+        ruleset = state.ruleset(family, backend)
+        self._tables = () if ruleset is None else tuple(ruleset.tables.values())
+        self._asked = 0
+
+    def __contains__(self, rule: object) -> bool:
+        self._asked += 1
+        if self._asked <= ONE_BY_ONE:
+            return any(rule in rules for table in self._tables for rules in table.chains.values())
+        return rule in self._all
+
+    @cached_property
+    def _all(self) -> frozenset[str]:
+        return frozenset(rule for table in self._tables for rules in table.chains.values() for rule in rules)
 
 
 class _Laying:
