@@ -5,12 +5,16 @@ from planner.emit.ip import restore_commands
 from planner.emit.iptables_restore import restore_input
 from planner.emit.script import quote
 from planner.emit.sysctl import restore_writes, returned_writes
+from planner.iproute.connected import link_local
+from planner.iproute.events import insert6
+from planner.models.link import Address, Link
 from planner.models.node import ConfigFile, NodeState
 from planner.models.plan import Action
 from planner.models.route import LOCAL
 from planner.plan.checks import UNREADABLE
 from planner.plan.checks_rules import ipset_of, ruleset_keys, save_tool, table_names
 from planner.plan.native import native_undo
+from planner.sysctls.names import LinkKey
 
 
 def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
@@ -29,7 +33,10 @@ def undo(before: NodeState, after: NodeState) -> tuple[Action, ...]:
     gone = [ipset_text.restore_input(have, want) for have, want in sets if want is None]
     return (
         *(_write(key, value) for key, value in early),
-        *(Action(argv=argv) for argv in restore_commands(_with_loopback(after, before, early), before)),
+        *(
+            Action(argv=argv)
+            for argv in restore_commands(_with_ipv6(_with_loopback(after, before, early), before), before)
+        ),
         *(_write(key, value) for key, value in late),
         *(_ipset(text) for text in back if text),
         *_tables(before, after),
@@ -53,6 +60,24 @@ def _with_loopback(after: NodeState, before: NodeState, writes: list[tuple[str, 
     )
     links = tuple(lo if link.name == "lo" else link for link in after.links)
     return after.model_copy(update={"links": links, "routes": (*after.routes, *own)})
+
+
+def _with_ipv6(after: NodeState, before: NodeState) -> NodeState:
+    """The state once IPv6 was switched on again: links have the address of their hardware address, if they had it before or not.
+
+    A bridge keeps the one that it had before its first port gave it another hardware address (net/ipv6/addrconf.c, addrconf_addr_gen).
+    """
+    return after.model_copy(update={"links": tuple(_generated(link, after, before) for link in after.links)})
+
+
+def _generated(link: Link, after: NodeState, before: NodeState) -> Link:
+    off, mode = (str(LinkKey("ipv6", "conf", link.name, knob)) for knob in ("disable_ipv6", "addr_gen_mode"))
+    returns = before.sysctls.get(off) == "0" != after.sysctls.get(off, "0")
+    own = link_local(link.mac) if returns and before.sysctls.get(mode) == "0" and link.up else ""
+    former = before.link(link.name)
+    if not own or former is None or any(address.address == own for address in former.addresses):
+        return link
+    return insert6(link, Address(address=own, length=64, scope="link"))
 
 
 def undo_file(path: str, before: ConfigFile | None) -> Action:

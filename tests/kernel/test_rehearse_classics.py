@@ -1,10 +1,15 @@
 """Changes whose obvious inverse leaves something behind: what it leaves is seen, and the plan's own way back is exact."""
 
 import pytest
+from namespace import Namespace
+from plan_node import observe
 from rehearsal_node import planned
 
 from planner.models.plan import Action
+from planner.models.proposal import Fragment, FragmentKind
 from planner.models.rehearsal import Proof
+from planner.plan.build import build_plan
+from planner.proposal.propose import propose
 from planner.rehearse.run import rehearse
 
 CLASSICS = {
@@ -70,6 +75,31 @@ def test_what_discards_packets_goes_with_ipv6_on_lo() -> None:
     )
 
     found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert not found.failed, (found.reason, found.turns)
+
+
+@pytest.mark.parametrize("key", ["all", "br0"])
+def test_a_bridge_keeps_the_address_of_its_former_hardware_address(key: str) -> None:
+    """Switched on again, IPv6 makes one of the present hardware address: it was not there and goes."""
+    with Namespace() as node:
+        node.sh(
+            "ip link add br0 type bridge; ip link set br0 up; ip link add v0 type veth peer name v1\n"
+            "ip link set v0 master br0; ip link set v0 up; ip link set v1 up\n"
+            "until ip -6 addr show dev br0 | grep -q 'fe80.*scope link $'; do sleep 0.1; done\n"
+            "ip link set br0 address 02:00:00:00:00:99\n"
+            "until ! ip -6 addr | grep -q tentative; do sleep 0.1; done"
+        )
+        state = observe(node)
+    change = Fragment(
+        path="change.sh",
+        kind=FragmentKind.SCRIPT,
+        target="",
+        text=f"sysctl -w net.ipv6.conf.{key}.disable_ipv6=1\n",
+    )
+    outlook = propose(state, (change,))
+
+    found = rehearse(outlook, build_plan(outlook), packets=False, trials=False)
 
     assert not found.failed, (found.reason, found.turns)
 
