@@ -125,7 +125,7 @@ class Native:
                 body = item.get(kind)
                 if isinstance(body, dict) and (body.get("family"), body.get("table")) == (own, name):
                     elements = [*body.get("elem", ())]
-                    if "dynamic" in body.get("flags", ()):
+                    if "dynamic" in body.get("flags", ()) or "unread" in body:
                         sets[str(body["name"])] = None
                     elif kind == "map":
                         maps[str(body["name"])] = elements

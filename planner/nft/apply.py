@@ -21,13 +21,16 @@ from planner.nft.commands import (
     RenameChain,
     TableKey,
 )
-from planner.nft.problem import RefusedError
+from planner.nft.problem import NotReadError, RefusedError
 from planner.nft.reader import tokens_in
-from planner.nft.rules import named_sets, targets
+from planner.nft.right import Element
+from planner.nft.rules import Rule, named_sets, targets
 from planner.nft.state import Recorded
+from planner.nft.statements import Statement
 from planner.nft.table import Chain, Set, Table, Thing, needs_intervals
-from planner.nft.tokens import SyntaxMistakeError
+from planner.nft.tokens import SyntaxMistakeError, joined
 from planner.nft.values import Json, interval_of
+from planner.nft.words import rule_text
 
 
 @dataclass(slots=True)
@@ -65,7 +68,9 @@ def carry_out(commands: Iterable[Command], tables: Recorded) -> Carried:
             try:
                 _check(table)
             except RefusedError as error:
-                raise RefusalError(at if not error.line else replace(at, line=error.line), str(error)) from error
+                raise RefusalError(
+                    at if not error.line else replace(at, line=error.line), str(error)
+                ) from error
     return done
 
 
@@ -87,9 +92,11 @@ def _one(command: Command, tables: Recorded, done: Carried) -> None:
         case AddRule():
             _add_rule(_table(tables, command.table), command, done)
         case AddSet():
+            if command.spec.unread:
+                done.unknown.append((command.at, f"the elements of {command.name} are not modelled"))
             _add_set(_table(tables, command.table), command)
         case ChangeElements():
-            _elements(_table(tables, command.table), command)
+            _elements(_table(tables, command.table), command, done)
         case AddObject(kind=kind, name=name, create=create):
             table = _table(tables, command.table)
             if (kind, name) not in table.things:
@@ -153,9 +160,10 @@ def _add_rule(table: Table, command: AddRule, done: Carried) -> None:
         raise RefusedError(command.rule.refused)
     chain = _chain(table, command.chain)
     _check_rule(table, command)
+    rule = _with_family(command.rule, table)
     place = command.place
     rules = chain.rules
-    done.rules.append((table.key, command.chain, command.rule.text, command.at))
+    done.rules.append((table.key, command.chain, rule.text, command.at))
     if command.rule.unread:
         done.unknown.append((command.at, f"`{command.rule.unread[:160]}` in the rule is not modelled"))
     if place is not None and place.index is None:
@@ -168,13 +176,36 @@ def _add_rule(table: Table, command: AddRule, done: Carried) -> None:
     if place is not None and place.index is not None and place.index >= len(rules):
         raise RefusedError(f"chain {command.chain} has {len(rules)} rules, none at index {place.index}")
     if command.how == "insert":
-        rules.insert(place.index if place and place.index is not None else 0, command.rule)
+        rules.insert(place.index if place and place.index is not None else 0, rule)
     elif command.how == "replace":
         raise RefusedError("`replace rule` needs `handle N`")
     elif place and place.index is not None:
-        rules.insert(place.index + 1, command.rule)
+        rules.insert(place.index + 1, rule)
     else:
-        rules.append(command.rule)
+        rules.append(rule)
+
+
+def _with_family(rule: Rule, table: Table) -> Rule:
+    """Where a map gives address and port together, nft keeps the family with it."""
+    family = table.key[0]
+    if family not in {"ip", "ip6"} or not rule.expr or rule.unread:
+        return rule
+    *before, last = rule.expr
+    for kind in ("dnat", "snat"):
+        told = last.get(kind)
+        name = _map_of(told.get("addr")) if isinstance(told, dict) else ""
+        if isinstance(told, dict) and name in table.sets and len(table.sets[name].spec.data) > 1:
+            named: Statement = {kind: {"family": family, **told}}
+            return replace(rule, expr=(*before, named), text=rule_text([*before, named], rule.comment))
+    return rule
+
+
+def _map_of(address: Json) -> str:
+    match address:
+        case {"map": {"data": str(name)}}:
+            return name.removeprefix("@")
+        case _:
+            return ""
 
 
 def _check_rule(table: Table, command: AddRule) -> None:
@@ -245,12 +276,8 @@ def _add_set(table: Table, command: AddSet) -> None:
     _put(known, command.elements, command.name)
 
 
-def _put(held: Set, elements: Iterable[object], name: str, *, new: bool = False) -> None:
-    from planner.nft.right import Element
-
+def _put(held: Set, elements: Iterable[Element], name: str, *, new: bool = False) -> None:
     for one in elements:
-        if not isinstance(one, Element):
-            continue
         same = next((other for other in held.elements if other.value == one.value), None)
         if same is not None:
             if new or same.data != one.data:
@@ -277,14 +304,20 @@ def _apart(held: Set, value: Json, name: str) -> None:
             )
 
 
-def _elements(table: Table, command: ChangeElements) -> None:
+def _elements(table: Table, command: ChangeElements, done: Carried) -> None:
     held = table.sets.get(command.name)
     if held is None:
         raise RefusedError(f"set {command.name} does not exist in table {' '.join(table.key)}")
+    tokens = tokens_in(command.tokens)
     try:
-        wanted = elements_of(tokens_in(command.tokens), held.spec, command.name)
+        wanted = elements_of(tokens, held.spec)
     except SyntaxMistakeError as error:
         raise RefusedError(error.message) from error
+    except NotReadError:
+        held.spec = replace(held.spec, unread=f"{held.spec.unread} {joined(tokens)}".strip())
+        held.printed, held.item = (), None
+        done.unknown.append((command.at, f"what is done to the elements of {command.name} is not modelled"))
+        return
     if command.how in {"add", "create"}:
         if needs_intervals(wanted) and "interval" not in held.spec.flags:
             raise RefusedError(f"set {command.name} has no `flags interval`, and takes no ranges")

@@ -1,6 +1,7 @@
 """The inside of blocks: how a base chain hangs on its hook, and what a set is declared to be."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from planner.nft.commands import AddSet, At, Base, SetSpec, TableKey
 from planner.nft.keys import key_text, read_key
@@ -66,7 +67,7 @@ def read_priority(tokens: Sequence[Token], family: str, hook: str) -> int:
     line = tokens[0].line if tokens else 0
     sign, base = 1, 0
     if words and words[0] in names:
-        if hook not in ONLY_AT.get(words[0], {hook}):
+        if hook not in ONLY_AT.get(words[0], {hook}) and (words[0], hook) != ("dstnat", "output"):
             raise SyntaxMistakeError(line, f"priority `{words[0]}` is not for hook {hook}")
         base = names[words[0]]
         words = words[1:]
@@ -131,21 +132,20 @@ def read_set_block(cursor: Cursor, table: TableKey, name: str, noun: str, at: At
     )  # fmt: skip
     elements: tuple[Element, ...] = ()
     if told.elements:
-        elements = elements_of(told.elements, spec, name)
+        try:
+            elements = elements_of(told.elements, spec)
+        except NotReadError:
+            spec = replace(spec, unread=joined(told.elements))
+        except RefusedError as error:
+            raise SyntaxMistakeError(told.elements[0].line, f"an element of `{name}`: {error}") from error
     return AddSet(at, table, name, spec, elements, create=create)
 
 
-def elements_of(tokens: Sequence[Token], spec: SetSpec, name: str) -> tuple[Element, ...]:
-    """Elements of a set of known type. What cannot be read is a mistake in the words of the set."""
-    line = tokens[0].line if tokens else 0
-    try:
-        return tuple(read_elements(Cursor(tokens), spec.kinds, spec.data))
-    except NotReadError as error:
-        raise SyntaxMistakeError(
-            line, f"an element of `{name}` is not of its type ({spec.typed}): `{error}`"
-        ) from error
-    except RefusedError as error:
-        raise SyntaxMistakeError(line, f"an element of `{name}`: {error}") from error
+def elements_of(tokens: Sequence[Token], spec: SetSpec) -> tuple[Element, ...]:
+    """Elements of a set of known type. Raises NotReadError or RefusedError."""
+    if not spec.kinds:
+        raise NotReadError(spec.typed)
+    return tuple(read_elements(Cursor(tokens), spec.kinds, spec.data))
 
 
 def _option(cursor: Cursor, told: _Declared, noun: str) -> None:
@@ -205,11 +205,11 @@ def _typed(tokens: Sequence[Token], told: _Declared, word: str, noun: str, line:
     kinds: list[tuple[str, ...]] = []
     for part in parts:
         if word == "type":
-            names = [token.text for token in part if token.text != "."]
+            names = [token.text for token in part if token.text not in {".", "interval"}]
             kinds.append(tuple(names))
-            shown.append(" . ".join(names))
+            shown.append(joined(part))
         else:
-            text, found = _typeof(part, line)
+            text, found = _typeof(part)
             kinds.append(found)
             shown.append(text)
     told.kinds = kinds[0]
@@ -217,14 +217,12 @@ def _typed(tokens: Sequence[Token], told: _Declared, word: str, noun: str, line:
     told.typed = f"{word} {' : '.join(shown)}"
 
 
-def _typeof(part: Sequence[Token], line: int) -> tuple[str, tuple[str, ...]]:
+def _typeof(part: Sequence[Token]) -> tuple[str, tuple[str, ...]]:
     if [token.text for token in part] == ["verdict"]:
         return "verdict", ("verdict",)
     cursor = Cursor(part)
     try:
         key = read_key(cursor)
-    except NotReadError as error:
-        raise SyntaxMistakeError(
-            line, f"the type of `{joined(part)}` is not known to this reader; name it with `type`"
-        ) from error
+    except NotReadError:
+        return joined(part), ()
     return key_text(key.json), key.kind

@@ -123,7 +123,6 @@ def _asks_protocol(one: Statement) -> bool:
 
 def _with_families(statements: Sequence[Statement], family: str) -> list[Statement]:
     """Families of translations, and kinds of refusal, as matches before them tell them."""
-    network = family if family in {"ip", "ip6"} else ""
     asked = ""
     transport = ""
     found: list[Statement] = []
@@ -141,7 +140,6 @@ def _with_families(statements: Sequence[Statement], family: str) -> list[Stateme
             found.append(one)
         asked = asked or network_of(one)
         transport = transport or _protocol_of(one)
-    del network
     return found
 
 

@@ -39,6 +39,8 @@ class SetSpec:
     auto_merge: bool = False
     counter: bool = False
     comment: str = ""
+    unread: str = ""
+    """Why it is not known what it holds: its elements as they are written."""
 
 
 @dataclass(frozen=True, slots=True)

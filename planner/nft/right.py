@@ -92,6 +92,8 @@ def read_concat(cursor: Cursor, kinds: Sequence[str]) -> Json:
 def read_verdict(cursor: Cursor) -> Json:
     """`accept`, `jump CHAIN` …"""
     word = cursor.take().text
+    if word in {"jump", "goto"} and cursor.peek() == "{":
+        raise NotReadError("a chain within a rule")
     if word in {"jump", "goto"}:
         return {word: {"target": cursor.take().text}}
     if word in VERDICTS:
@@ -195,7 +197,7 @@ def in_order(
         for pair in pairs:
             if pair not in unique:
                 unique.append(pair)
-        return unique
+        return unique if intervals else sorted(unique, key=lambda pair: _numbers(pair[0], kinds))
     kind = kinds[0]
     rest = [pair for pair in pairs if pair[0] == "*"]
     named = [pair for pair in pairs if pair[0] != "*"]
@@ -214,6 +216,30 @@ def in_order(
         else:
             joined.append((low, high))
     return [(interval_value(low, high, kind), None) for low, high in joined] + rest
+
+
+OCTETS = {"ipv4_addr": 4, "ipv6_addr": 16, "inet_service": 2, "ether_addr": 6, "ether_type": 2}
+"""Data types that are kept in the order of the network."""
+
+
+def _numbers(value: Json, kinds: Sequence[str]) -> int:
+    """What a concatenation sorts by: its octets, each part filled up to four, read as the machine reads a number (measured)."""
+    match value:
+        case {"concat": [*parts]}:
+            octets = b"".join(_octets(part, kind) for part, kind in zip(parts, kinds, strict=True))
+            return int.from_bytes(octets, "little")
+        case _:
+            return 1 << 1024
+
+
+def _octets(part: Json, kind: str) -> bytes:
+    if kind in NAMES:
+        return str(part).encode().ljust(16, b"\0")
+    number = number_of(part, kind)
+    if kind not in OCTETS:
+        return number.to_bytes(8, "little")
+    size = OCTETS[kind]
+    return number.to_bytes(size, "big").ljust(size + -size % 4, b"\0")
 
 
 def read_set(cursor: Cursor, key: Key) -> Json:

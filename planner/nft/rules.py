@@ -61,7 +61,7 @@ def read_rule(tokens: Sequence[Token], family: str) -> Rule:
                 unread = joined(cursor.rest())
                 found.append({"unread": unread})
         settled = settle(found, family)
-        text = joined(tokens) if unread else rule_text(settled, comment)
+        text = rule_text(settled, "" if unread else comment)
     except RefusedError as error:
         return Rule(joined(tokens), ({"unread": joined(tokens)},), comment, "", str(error), line)
     except NotReadError:

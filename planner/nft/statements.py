@@ -39,6 +39,8 @@ def read_statement(cursor: Cursor, family: str) -> Statement:
     if word in OBJECTS and cursor.peek(1) == "name":
         cursor.take()
         cursor.take()
+        if begins_key(cursor):
+            raise NotReadError("an object by a map")
         return {word: cursor.take().text}
     match word:
         case "counter":
@@ -68,6 +70,8 @@ def read_statement(cursor: Cursor, family: str) -> Statement:
             kind = f"ct {(cursor.take(), cursor.take())[1].text}"
             cursor.take()
             return {kind: cursor.take().text}
+        case "tproxy":
+            return _proxied(cursor)
         case "flow" if cursor.peek(1) == "add":
             return _flow(cursor)
         case _ if begins_key(cursor):
@@ -280,6 +284,16 @@ def _queue(cursor: Cursor) -> Statement:
     return {"queue": told or None}
 
 
+def _proxied(cursor: Cursor) -> Statement:
+    cursor.take()
+    told: dict[str, Json] = {}
+    if cursor.peek() in {"ip", "ip6"}:
+        told["family"] = cursor.take().text
+    if not cursor.accept("to"):
+        raise NotReadError("tproxy")
+    return {"tproxy": {**told, **_target(cursor, str(told.get("family", "")))}}
+
+
 def _set_statement(cursor: Cursor) -> Statement:
     operation = cursor.take().text
     if not cursor.accept("@"):
@@ -341,6 +355,8 @@ def _keyed(cursor: Cursor) -> Statement:
     operator = OPERATORS[cursor.take().text] if cursor.peek() in OPERATORS else "=="
     if operator == "!":
         raise NotReadError("!")
+    if cursor.peek() in {"<<", ">>", "|", "^", "or", "xor"}:
+        raise NotReadError(cursor.peek())
     right = _right(cursor, key)
     if operator not in {"==", "!="} and not isinstance(right, int):
         raise NotReadError(operator)
@@ -480,4 +496,6 @@ def _bitwise(cursor: Cursor) -> tuple[Json, int, int]:
                 kept, made = kept & ~bits & FULL, made | bits
             case _:
                 made ^= bits
+    if cursor.peek() in {"<<", ">>"}:
+        raise NotReadError("a shifted mark")
     return origin, kept, made

@@ -16,7 +16,7 @@ WRAPPED = {
     **dict.fromkeys(
         ("nf_proto", "integer", "inet_proto", "inet_service", "tcp_flag", "mark", "iface_index", "classid", "uid", "gid", "ct_dir"), 5
     ),
-    **dict.fromkeys(("ipv4_addr", "ct_state", "ct_status", "pkt_type"), 3),
+    **dict.fromkeys(("ipv4_addr", "ct_state", "ct_status", "pkt_type"), 2),
 }  # fmt: skip
 """Elements on a line, by data type; one for all others (calculate_delim of nft)."""
 BREAK = ",\n\t\t\t     "
@@ -89,7 +89,9 @@ def table_text(table: Table) -> str:
     for one, chain in table.chains.items():
         blocks.append([f"\tchain {one} {{", *_chain_lines(chain, family), "\t}"])
     body = "\n\n".join("\n".join(block) for block in blocks)
-    inner = "\n".join([*head, *([body] if body else [])])
+    # Of what stands before the blocks only flags are followed by an empty line.
+    between = "" if not (head and body) else "\n\n" if table.flags else "\n"
+    inner = "\n".join(head) + between + body
     return f"table {family} {name} {{\n" + (f"{inner}\n" if inner else "") + "}\n"
 
 
@@ -102,7 +104,7 @@ def _chain_lines(chain: Chain, family: str) -> Iterator[str]:
         if len(base.devices) == 1:
             devices = f' device "{base.devices[0]}"'
         elif base.devices:
-            devices = " devices = { " + ", ".join(f'"{one}"' for one in base.devices) + " }"
+            devices = " devices = { " + ", ".join(base.devices) + " }"
         priority = priority_text(base.priority, family, base.hook)
         yield f"\t\ttype {base.kind} hook {base.hook}{devices} priority {priority}; policy {chain.policy or 'accept'};"
     for rule in chain.rules:
@@ -117,8 +119,9 @@ def set_lines(held: Set) -> list[str]:
         lines.append("policy memory")
     if spec.size:
         lines.append(f"size {spec.size}")
-    flags = [flag for flag in FLAG_ORDER if flag in spec.flags and (flag != "timeout" or not spec.timeout)]
-    if flags:
+    flags = [flag for flag in FLAG_ORDER if flag in spec.flags]
+    # A default time says the same (set_print_declaration of nft).
+    if set(flags) - ({"timeout"} if spec.timeout else set()):
         lines.append(f"flags {','.join(flags)}")
     if spec.timeout:
         lines.append(f"timeout {time_text(spec.timeout)}")
@@ -130,6 +133,8 @@ def set_lines(held: Set) -> list[str]:
         lines.append("auto-merge")
     if spec.comment:
         lines.append(f'comment "{spec.comment}"')
+    if spec.unread:
+        lines.append(f"elements = {spec.unread}")
     shown = [_element_text(one, spec) for one in ordered(held)]
     if shown:
         wrap = WRAPPED.get(spec.kinds[0], 1) if len(spec.kinds) == 1 else 1
@@ -215,6 +220,8 @@ def _set_item(held: Set, family: str, table: str, name: str) -> Item:
         told["timeout"] = spec.timeout
     if spec.gc_interval:
         told["gc-interval"] = spec.gc_interval
+    if spec.unread:
+        told["unread"] = spec.unread
     if spec.counter:
         told["stmt"] = [{"counter": None}]
     elements: list[Json] = [_element_json(one, spec) for one in ordered(held)]
@@ -242,4 +249,4 @@ def _element_json(one: Element, spec: SetSpec) -> Json:
 
 def needs_intervals(elements: Sequence[Element]) -> bool:
     """Whether a set must have the flag `interval` for them."""
-    return has_intervals([one.value for one in elements])
+    return has_intervals([one.value for one in elements if one.value != "*"])

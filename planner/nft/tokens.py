@@ -20,7 +20,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-TIGHT_BEFORE = frozenset({",", ";", ")", "]", ":"})
+TEMPLATE = re.compile(r"\{\{\s*[A-Za-z_][\w.]*\s*\}\}")
 Kind = Literal["newline", "string", "word", "sign"]
 
 
@@ -42,6 +42,8 @@ class Token:
     line: int
     name: str = ""
     """The file that was included, where it is not of the text itself."""
+    glued: bool = False
+    """No blank stands before it."""
 
     def shown(self) -> str:
         """As it was written."""
@@ -50,20 +52,27 @@ class Token:
 
 def tokens_of(text: str, name: str = "") -> Iterator[Token]:
     """Tokens in order, comments left out; `name` is that of an included file. Raises SyntaxMistakeError at what can begin none."""
-    line, at = 1, 0
+    line, at, glued = 1, 0, False
+    template = TEMPLATE.search(text)
+    if template:
+        raise SyntaxMistakeError(
+            text.count("\n", 0, template.start()) + 1,
+            f"`{template[0]}` is a place in a template that is not filled in",
+        )
     while at < len(text):
         found = TOKEN.match(text, at)
         if found is None:
             raise SyntaxMistakeError(line, f"`{text[at]}` has no meaning here")
         kind, part = found.lastgroup, found.group()
         if kind == "newline":
-            yield Token("newline", "\n", line, name)
+            yield Token("newline", "\n", line, name, glued)
         elif kind == "string":
-            yield Token("string", part[1:-1], line, name)
+            yield Token("string", part[1:-1], line, name, glued)
         elif kind in {"word", "address"}:
-            yield Token("word", part, line, name)
+            yield Token("word", part, line, name, glued)
         elif kind == "sign":
-            yield Token("sign", part, line, name)
+            yield Token("sign", part, line, name, glued)
+        glued = kind not in {"blank", "comment", "newline"}
         line += part.count("\n")
         at = found.end()
 
@@ -74,8 +83,7 @@ def joined(tokens: Sequence[Token]) -> str:
     for token in tokens:
         if token.kind == "newline":
             continue
-        tight = token.text in TIGHT_BEFORE and token.kind == "sign" and not text.endswith(" ")
-        text += ("" if not text or tight or text.endswith(("@", "$", "[", "(")) else " ") + token.shown()
+        text += ("" if not text or token.glued else " ") + token.shown()
     return text
 
 

@@ -74,8 +74,14 @@ class _Expansion:
     def _value(self, name: Token, dollar: Token) -> Iterator[Token]:
         for scope in reversed(self.scopes):
             if name.text in scope:
+                first = scope[name.text][0] if scope[name.text] else None
                 for token in scope[name.text]:
-                    yield replace(token, line=dollar.line, name=dollar.name)
+                    yield replace(
+                        token,
+                        line=dollar.line,
+                        name=dollar.name,
+                        glued=dollar.glued if token is first else token.glued,
+                    )
                 return
         if not self.missing:
             raise SyntaxMistakeError(dollar.line, f"`${name.text}` is not defined above this line")

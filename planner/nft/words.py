@@ -49,6 +49,8 @@ def statement_text(one: Statement) -> str:
             return f"reject with {sort}"
         case (("dnat" | "snat" | "masquerade" | "redirect"), _):
             return _translation(kind, body if isinstance(body, dict) else {})
+        case "tproxy", dict():
+            return _translation(kind, body)
         case "notrack", _:
             return "notrack"
         case "queue", _:
