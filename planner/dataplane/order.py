@@ -18,7 +18,7 @@ from planner.dataplane.hooks import (
     TRANSLATES_SOURCE,
     Hook,
 )
-from planner.dataplane.native import Attached
+from planner.dataplane.native import Attached, BaseChain
 from planner.models.ruleset import Table
 
 NATIVE = "native"
@@ -83,7 +83,7 @@ def groups(
             continue
         place = _place(hook, one)
         if place is not None and place[0] == table:
-            keyed.append(((place[1], one.base.priority), _player(hook, one, after=place[1] > 0)))
+            keyed.append(((place[1], one.base.priority), _player(one, after=place[1] > 0)))
     found: dict[tuple[int, int], list[Player]] = {}
     for key, player in sorted(keyed, key=lambda pair: pair[0]):
         if not idle(player):
@@ -91,16 +91,25 @@ def groups(
     return tuple(tuple(players) for players in found.values())
 
 
-def _player(hook: Hook, one: Attached, *, after: bool) -> Player:
+def _player(one: Attached, *, after: bool) -> Player:
     base = one.base
-    route = base.kind == "route" and hook is Hook.OUTPUT
-    translation = SRCNAT if hook in TRANSLATES_SOURCE else DSTNAT
-    clash = {translation, TRACK} if hook is not Hook.FORWARD else set()
-    filters = base.kind != "nat"
     return Player(
-        NATIVE, one.table, base.name, translates=not filters, reroutes=route, after=after,
-        unplaced=(filters and base.priority in clash) or (route and base.priority != MANGLE),
+        NATIVE, one.table, base.name, translates=base.kind == "nat", reroutes=_reroutes(base), after=after,
+        unplaced=out_of_turn(base),
     )  # fmt: skip
+
+
+def _reroutes(base: BaseChain) -> bool:
+    return base.kind == "route" and base.hook == Hook.OUTPUT.lower()
+
+
+def out_of_turn(base: BaseChain) -> bool:
+    """Whether it hangs on what no snapshot shows when it is asked, or what it does."""
+    if _reroutes(base):
+        return base.priority != MANGLE
+    hook = Hook(base.hook.upper())
+    clash = {SRCNAT if hook in TRANSLATES_SOURCE else DSTNAT, TRACK} if hook is not Hook.FORWARD else set()
+    return base.kind != "nat" and base.priority in clash
 
 
 def _place(hook: Hook, one: Attached) -> tuple[str, int] | None:

@@ -156,10 +156,43 @@ def with_native(seed: int, state: NodeState) -> NodeState:
     return state.model_copy(update={"native": make_native(random.Random(f"nft {seed}"))})
 
 
-def without_rule(seed: int, state: NodeState) -> NodeState:
-    """One rule of nft less."""
-    rng = random.Random(f"less {seed}")
-    items = json.loads(state.native.json_text)["nftables"]
-    gone = rng.choice([at for at, item in enumerate(items) if "rule" in item])
-    left = [item for at, item in enumerate(items) if at != gone]
-    return state.model_copy(update={"native": NativeRuleset(json_text=json.dumps({"nftables": left}))})
+def changed_native(seed: int, state: NodeState) -> NodeState:
+    """One thing of nft is another: a rule less, more or elsewhere, an element of a set, a policy, a chain less."""
+    rng = random.Random(f"changed {seed}")
+    items: list[Json] = json.loads(state.native.json_text)["nftables"]
+    rules = [at for at, item in enumerate(items) if "rule" in item]
+    bases = [at for at, item in enumerate(items) if "hook" in _body(item, "chain")]
+    at = rng.choice(rules)
+    match rng.randrange(6):
+        case 0 | 1:
+            del items[at]
+        case 2:
+            chain = _body(items[rng.choice(bases)], "chain")
+            kind, hook = str(chain["type"]), str(chain["hook"])
+            own = {key: chain[key] for key in ("family", "table")}
+            expr = [*asked(rng), *done(rng, kind, hook, below=kind != "nat")]
+            items.insert(
+                rng.choice((at, len(items))), {"rule": {**own, "chain": chain["name"], "expr": expr}}
+            )
+        case 3:
+            items.insert(rng.choice(rules), items.pop(at))
+        case 4:
+            hosts = _body(next(item for item in items if _body(item, "set").get("name") == "hosts"), "set")
+            hosts["elem"] = [prefix("10.0.0.0/26")]
+        case _:
+            chain = _body(items[rng.choice(bases)], "chain")
+            if rng.random() < 0.5 and chain["type"] == "filter":
+                chain["policy"] = {"accept": "drop", "drop": "accept"}[str(chain["policy"])]
+            else:
+                name = chain["name"]
+                items = [
+                    item
+                    for item in items
+                    if _body(item, "chain") is not chain and _body(item, "rule").get("chain") != name
+                ]
+    return state.model_copy(update={"native": NativeRuleset(json_text=json.dumps({"nftables": items}))})
+
+
+def _body(item: Json, kind: str) -> Json:
+    found = item.get(kind)
+    return found if isinstance(found, dict) else {}

@@ -3,7 +3,6 @@
 net/ipv4/route.c, ip_route_input_slow() and __mkroute_input(); net/ipv4/fib_frontend.c, fib_validate_source().
 """
 
-
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.routing import BROADCASTS

@@ -9,6 +9,7 @@ from itertools import accumulate
 from itertools import chain as joined
 from typing import Protocol
 
+from planner.dataplane.symbolic.native_region import NativeCalls
 from planner.dataplane.symbolic.shapes import packed
 from planner.models.ruleset import Table
 from planner.netfilter.differing import differing
@@ -322,6 +323,7 @@ class Calls:
     def __init__(self, family: str) -> None:
         self._family = family
         self._read: dict[int, tuple[Table, Jumps]] = {}
+        self._native: dict[int, NativeCalls] = {}
 
     def of(self, table: Table) -> Jumps:
         """What is called in a table."""
@@ -329,6 +331,14 @@ class Calls:
         if held is None:
             held = self._read[id(table)] = (table, self._jumps(table))
         return held[1]
+
+    def native(self, table: Table) -> NativeCalls:
+        """What is called in a table of nft."""
+        held = self._native.get(id(table))
+        if held is None:
+            # It holds the table, so that no other one can get its identity.
+            held = self._native[id(table)] = NativeCalls(table, self._family)
+        return held
 
     def _jumps(self, table: Table) -> Jumps:
         """Of a table like another one only what differs is read."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from planner.dataplane import bridge as node_bridge
+from planner.dataplane.native import BaseChain
 from planner.dataplane.nft_rules import NativeRule
+from planner.dataplane.order import out_of_turn
 from planner.dataplane.symbolic.calls import Calls
 from planner.dataplane.symbolic.edits import edited
 from planner.dataplane.symbolic.side import ROUTING_STAGES, TABLE_STAGES
@@ -56,6 +58,7 @@ RuleAt = tuple[str, str, int]
 """Table, chain, position."""
 SidedRule = tuple[int, str, RuleAt]
 """Side (0 before, 1 after), backend, and the rule."""
+SidedRuleOfNft = tuple[int, RuleAt]
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class Changed:
     everything: bool = False
     """Which packets it touches cannot be said from the change alone."""
     rules: list[SidedRule] = field(default_factory=list)
+    native: list[SidedRuleOfNft] = field(default_factory=list)
     prefixes: dict[str, "BackMatters"] = field(default_factory=dict)
     """Of routes, with what the way back to a source in them is changed for."""
     links: set[str] = field(default_factory=set)
@@ -79,7 +83,13 @@ class Changed:
     def any(self) -> bool:
         """Whether there is something to look at."""
         return bool(
-            self.stages or self.everything or self.rules or self.prefixes or self.links or self.longer
+            self.stages
+            or self.everything
+            or self.rules
+            or self.native
+            or self.prefixes
+            or self.links
+            or self.longer
         )
 
 
@@ -101,7 +111,7 @@ def changes(before: View, after: View, calls: Calls) -> Changed:
         if any(one.type.startswith("list:") for one in (*old.ipsets, *new.ipsets)):
             found.stages |= TABLE_STAGES
             found.everything = True
-    _native(before, after, found)
+    _native(before, after, calls, found)
     if before.tracked != after.tracked:
         found.stages |= {stage for stage in TABLE_STAGES if stage.endswith("nat")}
         found.everything = True
@@ -148,20 +158,36 @@ def _bridged_elsewhere(before: View, after: View) -> set[str]:
     }
 
 
-def _native(before: View, after: View, found: Changed) -> None:
-    """Chains of nft: those of which anything in their table differs."""
+def _native(before: View, after: View, calls: Calls, found: Changed) -> None:
+    """Rules of nft that are not on both sides, and chains that are asked at another time or end otherwise."""
     if before.attached is after.attached:
         return
-    old, new = (
-        {(one.base, one.table.name): (one.table.policies, one.table.chains) for one in view.attached}
-        for view in (before, after)
-    )
-    differing = {key for key in {**old, **new} if old.get(key) != new.get(key)}
-    if differing:
-        found.stages |= {
-            stage for base, _ in differing for stage in TABLE_STAGES if stage.startswith(f"{base.hook} ")
+    old, new = ({one.table.name: one.table for one in view.attached} for view in (before, after))
+    for name in {**old, **new}:
+        mine, theirs = (_bases(view, name) for view in (before, after))
+        rules = [*_chains(name, old.get(name, EMPTY), new.get(name, EMPTY))]
+        if not rules and mine == theirs:
+            continue
+        touched = {
+            held[chain]
+            for side, held, tables in ((0, mine, old), (1, theirs, new))
+            if name in tables
+            for chain in calls.native(tables[name]).bases({at[1] for which, at in rules if which == side})
+            if chain in held
         }
-        found.everything = True
+        asked = {base for _, base in mine.items() ^ theirs.items()}
+        hooks = {base.hook for base in touched | asked}
+        found.stages |= {stage for stage in TABLE_STAGES if stage.partition(" ")[0] in hooks}
+        found.native += rules
+        # A chain that comes or goes does to packets what its rules do, unless it drops the rest.
+        found.everything |= any(
+            base.policy != "accept" or key in mine.keys() & theirs.keys()
+            for key, base in mine.items() ^ theirs.items()
+        ) or any(out_of_turn(base) for base in touched | asked)
+
+
+def _bases(view: View, table: str) -> dict[str, BaseChain]:
+    return {one.base.name: one.base for one in view.attached if one.table.name == table}
 
 
 def _looks_at_routes(view: View) -> set[str]:

@@ -1,21 +1,20 @@
 """Which packets a change can touch, as they entered: an over-approximation, so that all others need no look."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
-from planner.dataplane.nft_rules import meaning
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.arrival import LONGEST
 from planner.dataplane.symbolic.calls import BASE, NO_PORT, Calls, Jumps, Site
 from planner.dataplane.symbolic.changed import BackMatters, Changed
 from planner.dataplane.symbolic.match import PARTS, fits
+from planner.dataplane.symbolic.native_region import NativeTable
 from planner.dataplane.symbolic.side import Side
 from planner.dataplane.symbolic.view import net_of
 from planner.models.ruleset import Table
 from planner.netfilter.condition import AllOf, Condition, Field, FieldBits, FieldIn, InInterface, OneOf
-from planner.netfilter.effect import Dnat, Masquerade, Netmap, OpaqueTarget, Queue, Redirect, Snat
-from planner.netfilter.lower import Lowered, lower_text
+from planner.netfilter.lower import lower_text
 
 MOST_CALLERS = 2000
 """Jumps to one chain, or translations into the region, that are followed one by one."""
@@ -63,6 +62,7 @@ class Region:
         if self.changed.everything:
             return self.space.all
         seen = [self._met(number, backend, *at) for number, backend, at in self.changed.rules]
+        seen += [self._native[side][table].met(chain, at) for side, (table, chain, at) in self.changed.native]
         for prefix in sorted(self.changed.prefixes):
             net = net_of(prefix)
             # As destination of the packet, and of the way back to its source.
@@ -168,7 +168,7 @@ class Region:
             seen = seen | (space.forget(seen, Part.SOURCE, Part.SOURCE_PORT) & own)
             found.append(seen)
         anywhere = space.forget(seen, Part.DESTINATION, Part.DESTINATION_PORT)
-        found += self._by_native(anywhere)
+        found += [part for tables in self._native for one in tables.values() for part in one.leading(seen)]
         begins = self._begins(seen)
         for number in (0, 1):
             for backend, table in self._before_routing(number):
@@ -189,32 +189,15 @@ class Region:
                     found += [came & self._met(number, backend, table.name, *at) for at in sites]
         return space.union(found)
 
-    def _by_native(self, anywhere: PacketSet) -> Iterator[PacketSet]:
-        """Packets that rules of nft may lead into the region, or do anything to."""
-        for _, lowered in self._native:
-            match lowered.effect:
-                case Dnat() | Redirect() | Netmap():
-                    yield anywhere & self._all(lowered.conditions)
-                case OpaqueTarget() | Queue():
-                    yield self._all(lowered.conditions)
-                case _:
-                    pass
-
     @cached_property
-    def _native(self) -> list[tuple[str, Lowered]]:
-        return [
-            (text, meaning(text, self.space.family))
+    def _native(self) -> tuple[dict[str, NativeTable], ...]:
+        return tuple(
+            {
+                one.table.name: NativeTable(self.space, self._calls.native(one.table), self._widened)
+                for one in view.attached
+            }
             for view in self.views
-            for one in view.attached
-            for rules in one.table.chains.values()
-            for text in rules
-        ]
-
-    def _all(self, conditions: Iterable[Condition]) -> PacketSet:
-        found = self.space.all
-        for condition in conditions:
-            found = found & self._widened(condition)
-        return found
+        )
 
     def _begins(self, seen: PacketSet) -> str:
         """How the text of every destination begins; empty for IPv6, where texts are no prefixes."""
@@ -251,7 +234,7 @@ class Region:
                 yield backend, table
 
     def _translates_source(self) -> bool:
-        if any(isinstance(lowered.effect, Snat | Masquerade | Netmap) for _, lowered in self._native):
+        if any(one.translates_source for tables in self._native for one in tables.values()):
             return True
         return any(
             " SNAT " in text or " MASQUERADE" in text or text.startswith("-j MASQUERADE") or "NETMAP" in text
