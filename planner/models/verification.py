@@ -32,6 +32,8 @@ class Verification(Noun):
     """Planned changes whose thing is neither as before nor as predicted; from the predicted state to the found one."""
     foreign: tuple[Change, ...] = ()
     """What the plan does not touch and is not as it was; from the predicted state to the found one."""
+    pods: tuple[Change, ...] = ()
+    """Links of pods that came or went since the snapshot of the plan, and what lies on them: no difference."""
     paths: tuple[Kept, ...] = ()
     """Invariants in the predicted state (`before`) and in the found one (`after`), where either does not hold."""
     holding: int = 0

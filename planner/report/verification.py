@@ -20,6 +20,7 @@ def describe_verification(one: Verification, *, width: int = 80, full: bool = Fa
         ("Planned and not in place", one.missing),
         ("Planned, and neither as before nor as predicted (predicted → found)", one.different),
         ("Not of this plan (predicted → found)", one.foreign),
+        ("Pods that came or went meanwhile: not counted as differences", one.pods),
     ):
         if changes:
             lines += ["", title, *_cut([_change(change) for change in changes], width, full=full)]

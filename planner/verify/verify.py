@@ -6,7 +6,14 @@ from planner.changes import names_of
 from planner.diff.nodes import comparison_gaps, diff_nodes
 from planner.invariants.check import paths, refined
 from planner.invariants.walk import walk
-from planner.models.change import Change, RuleChange
+from planner.models.change import (
+    Change,
+    ForwardingChange,
+    LinkChange,
+    NeighbourChange,
+    RouteChange,
+    RuleChange,
+)
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
 from planner.models.invariant import Holding, Kept
@@ -25,10 +32,12 @@ def verify(
     missing: dict[str, Change] = {}
     different: list[Change] = []
     foreign: list[Change] = []
+    pods: list[Change] = []
+    moved = _pod_links(predicted) ^ _pod_links(found)
     for change in diff_nodes(predicted, found):
         thing = _thing(change)
         if thing not in planned:
-            foreign.append(change)
+            (pods if _links(change) and _links(change) <= moved else foreign).append(change)
         elif thing not in undone:
             missing[thing] = planned[thing]
         else:
@@ -41,11 +50,35 @@ def verify(
         missing=tuple(missing.values()),
         different=tuple(different),
         foreign=tuple(foreign),
+        pods=tuple(pods),
         paths=tuple(one for one in kept if _tells(one)),
         holding=sum(one.after.holding is Holding.HOLDS for one in kept),
         gaps=comparison_gaps(predicted, found),
     )
     return verification.model_copy(update={"standing": _standing(verification)})
+
+
+def _pod_links(state: NodeState) -> frozenset[str]:
+    """Links that lead into another namespace and carry no address that routers know: those of pods, which come and go."""
+    return frozenset(
+        link.name
+        for link in state.links
+        if link.peer_elsewhere and not any(address.scope == "global" for address in link.addresses)
+    )
+
+
+def _links(change: Change) -> frozenset[str]:
+    """The links that a change is about; none where it is about something else."""
+    match change:
+        case LinkChange(link=link):
+            return frozenset({link})
+        case NeighbourChange(before=before, after=after) | ForwardingChange(before=before, after=after):
+            return frozenset(entry.link for entry in (before, after) if entry is not None)
+        case RouteChange(before=before, after=after):
+            routes = [route for route in (before, after) if route is not None]
+            return frozenset(hop.link for route in routes for hop in route.nexthops)
+        case _:
+            return frozenset()
 
 
 def _standing(verification: Verification) -> Standing:

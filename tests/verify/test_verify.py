@@ -49,6 +49,22 @@ def test_the_state_before_is_told_as_not_applied() -> None:
     assert () == result.foreign
 
 
+def test_pods_that_came_or_went_are_no_difference() -> None:
+    """They do so all the time: what their links take along is told apart; an uplink that went is a difference."""
+    before, predicted = states()
+    pods = [link.name for link in predicted.links if link.name.startswith("veth")]
+
+    def lacking(name: str) -> NodeState:
+        links = tuple(link for link in predicted.links if link.name != name)
+        return predicted.model_copy(update={"links": links})
+
+    result = verify(before, predicted, lacking(pods[0]))
+    assert Standing.APPLIED is result.standing
+    assert [pods[0]] == [getattr(change, "link", "") for change in result.pods]
+
+    assert not verify(before, predicted, lacking("eth0")).as_predicted
+
+
 def test_one_value_that_was_set_back_is_the_one_that_is_missing() -> None:
     """The rest is in place: the node stands in between."""
     before, predicted = states()
