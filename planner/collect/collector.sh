@@ -398,6 +398,9 @@ files /etc/iproute2/rt_tables.d '*.conf'
 file /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/iptables/ipsets
 file /etc/sysconfig/iptables /etc/sysconfig/ip6tables /etc/sysconfig/ipset /etc/ipset.conf
 file /etc/nftables.conf /etc/sysconfig/nftables.conf
+# That nftables.service is enabled (systemd.unit(5), WantedBy=): Debian's unit, then Red Hat's.
+file /etc/systemd/system/sysinit.target.wants/nftables.service
+file /etc/systemd/system/multi-user.target.wants/nftables.service
 files /etc/nftables '*.nft' '*.conf'
 files /etc/nftables.d '*.nft' '*.conf'
 file /etc/default/ufw

@@ -248,6 +248,8 @@ FILES: tuple[str, ...] = (
     "/etc/ipset.conf",
     "/etc/nftables.conf",
     "/etc/sysconfig/nftables.conf",
+    "/etc/systemd/system/sysinit.target.wants/nftables.service",
+    "/etc/systemd/system/multi-user.target.wants/nftables.service",
     "/etc/default/ufw",
     "/etc/firewalld/firewalld.conf",
     "/etc/firewalld/direct.xml",

@@ -23,7 +23,7 @@ ACTS: tuple[tuple[str, Horizon], ...] = (
     ("/etc/network/", Horizon.SERVICE_RESTART),
     ("/etc/sysconfig/", Horizon.SERVICE_RESTART),
     ("/etc/iptables/", Horizon.SERVICE_RESTART),
-    ("/etc/nftables.conf", Horizon.SERVICE_RESTART),
+    ("/etc/nftables", Horizon.SERVICE_RESTART),
     ("/etc/ufw/", Horizon.SERVICE_RESTART),
     ("/etc/firewalld/", Horizon.SERVICE_RESTART),
     ("/etc/sysctl.d/", Horizon.REBOOT),

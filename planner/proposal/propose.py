@@ -8,6 +8,7 @@ from planner.models.proposal import Fragment, FragmentKind, Outlook, Stage
 from planner.models.source import WOULD_FAIL, Gap, Source
 from planner.proposal.acting import acting
 from planner.proposal.fragments import RESTORE_TARGETS
+from planner.proposal.nft_boot import after_restart, differs, loaded_file
 from planner.proposal.run import run
 from planner.proposal.steps import compile_fragment, stops_at_error
 from planner.proposal.sysctl import AfterReboot, at_reboot
@@ -83,6 +84,12 @@ def _horizons(
         before[horizon] = node
         after[horizon] = applied.model_copy(update={"files": acting(node.files, applied.files, horizon)})
     before[Horizon.REBOOT], after[Horizon.REBOOT] = reboot_states(node, applied, rules_stay=rules_persisted)
+    if differs(node, applied) and (loaded_file(node) or loaded_file(applied)):
+        for horizon in (Horizon.SERVICE_RESTART, Horizon.REBOOT):
+            for states, files in ((before, node), (after, applied)):
+                state = states[horizon]
+                native, gaps = after_restart(state, files, node)
+                states[horizon] = state.model_copy(update={"native": native, "gaps": (*state.gaps, *gaps)})
     return before, after
 
 
