@@ -15,6 +15,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -114,6 +116,10 @@ def names_of(change: Change) -> tuple[str, ...]:
             return (f"ipset/{name}",)
         case NativeTableChange(table=table):
             return (f"nft/{table}",)
+        case NativeRuleChange(table=table, chain=chain, rule=rule):
+            return (f"nft/{table}/chain/{chain}/{rule}", f"nft/{table}/chain/{chain}", f"nft/{table}")
+        case NativeObjectChange(table=table, what=what, name=name):
+            return (f"nft/{table}/{what}/{name}", f"nft/{table}")
         case DocumentChange(path=path) | FileChange(path=path):
             return (f"file{path}",)
         case PassingChange():

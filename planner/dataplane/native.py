@@ -68,11 +68,20 @@ class Native:
 
     @cached_property
     def bases(self) -> tuple[BaseChain, ...]:
-        """Every chain on a hook."""
+        """Every chain on a hook. Those of a table that sleeps are on none (nft(8), flags dormant)."""
         found = []
+        asleep = {
+            (table.get("family"), table.get("name"))
+            for item in self._items
+            if isinstance(table := item.get("table"), dict) and "dormant" in (table.get("flags") or ())
+        }
         for item in self._items:
             chain = item.get("chain")
-            if isinstance(chain, dict) and "hook" in chain:
+            if (
+                isinstance(chain, dict)
+                and "hook" in chain
+                and (chain.get("family"), chain.get("table")) not in asleep
+            ):
                 found.append(
                     BaseChain(
                         str(chain.get("family")), str(chain.get("table")), str(chain.get("name")),

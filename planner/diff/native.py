@@ -4,28 +4,105 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from planner.diff.commute import Commute
+from planner.diff.lists import diff_lists
 from planner.diff.unread import unread
 from planner.emit.nft import differing_objects
-from planner.models.change import NativeTableChange
+from planner.models.change import (
+    NativeChange,
+    NativeObjectChange,
+    NativeRuleChange,
+    NativeTableChange,
+    RuleEdit,
+)
 from planner.models.node import NodeState
-from planner.parse.nft_tables import nft_tables, still
+from planner.parse.nft_tables import CHAIN, Key, NftObject, nft_tables, still
 
 _TOKEN = re.compile(r'"[^"\n]*"|#[^\n]*|[{}]')
 _HEADER = re.compile(r"(?:^|[\s;])(table\s+(?:(?:ip|ip6|inet|arp|bridge|netdev)\s+)?[^\s{};]+)\s*$")
 
 
-def diff_native(before: NodeState, after: NodeState) -> Iterator[NativeTableChange]:
-    """Changes by table. Counters, handles, remaining times and the order of a set's elements are no part of it."""
+def diff_native(before: NodeState, after: NodeState) -> Iterator[NativeChange]:
+    """Changes by table, then by what each declares, in its order. What moves by itself, and the order of chains, sets and
+    elements, is no part of it.
+    """
     managed = _managed(before) & _managed(after)
     old, new = native_tables(before.native.text), native_tables(after.native.text)
-    for table in sorted({*old, *new} - managed):
-        former, latter = old.get(table), new.get(table)
+    for title in sorted({*old, *new} - managed):
+        former, latter = old.get(title), new.get(title)
         if (former is None and unread(before, after, "nft/text")) or (
             latter is None and unread(after, before, "nft/text")
         ):
             continue
         if former is None or latter is None or not same_table(former, latter):
-            yield NativeTableChange(node=after.name, table=table, before=former, after=latter)
+            yield from _table(after.name, title, former, latter)
+
+
+def _table(node: str, title: str, former: str | None, latter: str | None) -> Iterator[NativeChange]:
+    old, new = (nft_tables(text or "").get(title) for text in (former, latter))
+    if old is None or new is None or old.head != new.head:
+        yield NativeTableChange(node=node, table=title, before=former, after=latter)
+    if old is None or new is None:
+        return
+    for key in differing_objects(old, new):
+        yield from _object(node, title, key, old.objects.get(key), new.objects.get(key))
+
+
+def _object(
+    node: str, title: str, key: Key, old: NftObject | None, new: NftObject | None
+) -> Iterator[NativeChange]:
+    kind, name = key
+    heads = [None if one is None else " ".join(one.head) for one in (old, new)]
+    if kind == CHAIN and old is not None and new is not None:
+        if old.head != new.head:
+            yield NativeObjectChange(
+                node=node, table=title, what=kind, name=name, before=heads[0], after=heads[1]
+            )
+        yield from _rules(node, title, name, old.body, new.body)
+        return
+    # nft prints the elements of a hash as they come.
+    bodies = [
+        () if one is None else one.body if kind == CHAIN else tuple(sorted(one.lasting)) for one in (old, new)
+    ]
+    yield NativeObjectChange(
+        node=node,
+        table=title,
+        what=kind,
+        name=name,
+        before=heads[0],
+        after=heads[1],
+        added=tuple(_without(bodies[1], bodies[0])),
+        removed=tuple(_without(bodies[0], bodies[1])),
+    )
+
+
+def _rules(
+    node: str, title: str, chain: str, old: tuple[str, ...], new: tuple[str, ...]
+) -> Iterator[NativeChange]:
+    """What was added, removed and moved. Nothing is known here of the meaning: every other order is one."""
+    commute = Commute("", "", lambda *_: False)
+    for edit in diff_lists(old, new, commute=commute, normal=lambda rule, _: rule):
+        kind = (
+            RuleEdit.ADDED
+            if edit.before is None
+            else RuleEdit.REMOVED
+            if edit.after is None
+            else RuleEdit.MOVED
+        )
+        yield NativeRuleChange(
+            node=node,
+            table=title,
+            chain=chain,
+            edit=kind,
+            rule=edit.rule,
+            before=edit.before,
+            after=edit.after,
+        )
+
+
+def _without(items: tuple[str, ...], others: tuple[str, ...]) -> Iterator[str]:
+    there = frozenset(others)
+    return (item for item in items if item not in there)
 
 
 def same_table(before: str, after: str) -> bool:

@@ -21,6 +21,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -77,6 +79,8 @@ def _is_known(change: StateChange, before: NodeState, after: NodeState) -> bool:
             | ChainChange()
             | ChainPolicyChange()
             | NativeTableChange()
+            | NativeRuleChange()
+            | NativeObjectChange()
             | IpSetChange()
             | DocumentChange()
             | FileChange()

@@ -104,13 +104,47 @@ class ChainPolicyChange(BaseChange):
 
 
 class NativeTableChange(BaseChange):
-    """An nft table that iptables does not manage, as text."""
+    """An nft table that iptables does not manage came, went or has other flags, as text."""
 
     kind: Literal["nft-table"] = "nft-table"
     table: str
     """`inet host_fw`."""
     before: str | None
     after: str | None
+
+
+class NativeRuleChange(BaseChange):
+    """One rule of a chain of such a table."""
+
+    kind: Literal["nft-rule"] = "nft-rule"
+    table: str
+    """`inet host_fw`."""
+    chain: str
+    edit: RuleEdit
+    rule: str
+    """As nft prints it, with counters at zero."""
+    before: int | None
+    """1-based position in the chain; None when it was not there."""
+    after: int | None
+
+
+class NativeObjectChange(BaseChange):
+    """What such a table declares: a chain (its hook and policy), a set or map with its elements, a counter, a flowtable …"""
+
+    kind: Literal["nft-object"] = "nft-object"
+    table: str
+    what: str
+    """`chain`, `set`, `map`, `counter`, `ct helper` …"""
+    name: str
+    before: str | None
+    """What is said of it, on one line: `type filter hook input priority filter; policy accept;`. None when it is not there."""
+    after: str | None
+    added: tuple[str, ...] = ()
+    """Elements that came, or the rules of a chain that did."""
+    removed: tuple[str, ...] = ()
+
+
+NativeChange = NativeTableChange | NativeRuleChange | NativeObjectChange
 
 
 class IpSetChange(BaseChange):
@@ -227,6 +261,8 @@ StateChange = (
     | ChainChange
     | ChainPolicyChange
     | NativeTableChange
+    | NativeRuleChange
+    | NativeObjectChange
     | IpSetChange
     | RouteChange
     | PolicyRuleChange

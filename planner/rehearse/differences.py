@@ -19,6 +19,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -36,7 +38,8 @@ Item = TypeVar("Item")
 def difference(change: StateChange) -> Difference:
     """`before` of the change is what was wanted, `after` what was found."""
     names = names_of(change)
-    what = names[-1] if names else change.kind
+    native = isinstance(change, NativeRuleChange | NativeObjectChange)
+    what = names[-2] if native else names[-1] if names else change.kind
     match change:
         case SysctlChange():
             return Difference(
@@ -51,6 +54,18 @@ def difference(change: StateChange) -> Difference:
                 what=what,
                 wanted=_rule(change, change.before),
                 found=_rule(change, change.after),
+            )
+        case NativeRuleChange(rule=rule, before=before, after=after):
+            return Difference(
+                what=what,
+                wanted="" if before is None else f"rule {before}: {rule}",
+                found="" if after is None else f"rule {after}: {rule}",
+            )
+        case NativeObjectChange():
+            return Difference(
+                what=what,
+                wanted=_declared(change.before, change.removed),
+                found=_declared(change.after, change.added),
             )
         case ChainChange():
             text = "\n".join((f"chain {change.chain}, {change.edit}", *change.rules[:20]))
@@ -84,6 +99,10 @@ def _named(change: StateChange, what: str) -> str:
 
 def _rule(change: RuleChange, position: int | None) -> str:
     return "" if position is None else f"rule {position}: -A {change.chain} {change.rule}"
+
+
+def _declared(head: str | None, items: tuple[str, ...]) -> str:
+    return "" if head is None else "\n".join((head or "(declared)", *items[:20]))
 
 
 def _text(value: str | None) -> str:

@@ -26,6 +26,7 @@ from planner.models.rehearsal import Difference
 from planner.models.route import Route
 from planner.models.ruleset import IpSet, Ruleset, Table
 from planner.plan.checks import UNREADABLE
+from planner.rehearse.differences import difference
 from planner.sysctls.names import LinkKey
 
 Fact = str | tuple[str, ...]
@@ -106,10 +107,7 @@ def compare_facts(wanted: dict[str, Fact], found: dict[str, Fact]) -> tuple[Diff
 def _native(wanted: NodeState, found: NodeState) -> Iterator[Difference]:
     if wanted.native.text == found.native.text:
         return
-    for change in diff_native(wanted, found):
-        yield Difference(
-            what=f"nft table {change.table}", wanted=change.before or "", found=change.after or ""
-        )
+    yield from map(difference, diff_native(wanted, found))
 
 
 def _unequal(name: str, wanted: Fact | None, found: Fact | None) -> Iterator[Difference]:

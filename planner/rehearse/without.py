@@ -12,6 +12,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -51,7 +53,7 @@ def names_of(change: StateChange) -> Iterator[str]:
             place = f"table {change.table} ({change.family}, {change.backend})"
             yield f"chain {change.chain} of {place}"
             yield place
-        case NativeTableChange(table=table):
+        case NativeTableChange(table=table) | NativeRuleChange(table=table) | NativeObjectChange(table=table):
             yield f"nft table {table}"
         case IpSetChange(name=name):
             yield f"ipset {name}"

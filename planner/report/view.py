@@ -23,6 +23,8 @@ KINDS = {
     "chain": "chain",
     "chain-policy": "chain policy",
     "nft-table": "nft table",
+    "nft-rule": "nft rule",
+    "nft-object": "nft declaration",
     "ipset": "ipset",
     "route": "route",
     "policy-rule": "policy rule",

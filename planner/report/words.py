@@ -14,6 +14,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -54,6 +56,10 @@ def describe(change: Change) -> str:
         case NativeTableChange(table=table, before=before, after=after):
             verb = "added" if before is None else "removed" if after is None else "changed"
             return f"nft table {table} {verb}"
+        case NativeRuleChange():
+            return _native_rule(change)
+        case NativeObjectChange():
+            return _native_object(change)
         case IpSetChange():
             return _ipset(change)
         case RouteChange():
@@ -98,6 +104,43 @@ def place(change: RuleChange | ChainChange | ChainPolicyChange) -> str:
         if change.backend == "legacy"
         else f"{program} -t {change.table}"
     )
+
+
+def _native_rule(change: NativeRuleChange) -> str:
+    chain = f"nft {change.table} {change.chain}"
+    rule = shown(" ".join(change.rule.split("\n")), 400)
+    match change.edit:
+        case RuleEdit.ADDED:
+            return f"{chain}: rule added at {change.after}: {rule}"
+        case RuleEdit.REMOVED:
+            return f"{chain}: rule removed from {change.before}: {rule}"
+        case RuleEdit.MOVED:
+            return f"{chain}: rule moved from {change.before} to {change.after}: {rule}"
+        case _:
+            assert_never(change.edit)
+
+
+def _native_object(change: NativeObjectChange) -> str:
+    named = f"nft {change.table} {change.what} {change.name}"
+    held = "rules" if change.what == "chain" else "elements"
+    if change.before is None or change.after is None:
+        gone = change.after is None
+        count_of = len(change.removed if gone else change.added)
+        more = f" with {count_of} {held[:-1] if count_of == 1 else held}" if count_of else ""
+        head = change.before or change.after
+        return f"{named} {'removed' if gone else 'added'}{more}" + (f": {shown(head)}" if head else "")
+    parts = [_said(change.before, change.after)] if change.before != change.after else []
+    for sign, items in (("+", change.added), ("-", change.removed)):
+        parts += [f"{sign}{item}" for item in items[:3]]
+        parts += [f"{sign} {len(items) - 3} more"] if len(items) > 3 else []
+    return f"{named}: {', '.join(parts)}"
+
+
+def _said(before: str, after: str) -> str:
+    """What is said otherwise: `policy accept → policy drop`."""
+    old, new = ([part.strip() for part in text.split(";") if part.strip()] for text in (before, after))
+    gone, come = [part for part in old if part not in new], [part for part in new if part not in old]
+    return f"{shown('; '.join(gone) or before)} → {shown('; '.join(come) or after)}"
 
 
 def _rule(change: RuleChange) -> str:

@@ -13,6 +13,9 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -26,12 +29,13 @@ from planner.models.flow import Disposition, Hop, Trace
 from planner.models.horizon import Horizon
 from planner.models.invariant import Kept
 from planner.risks.lookups import route_decides, rule_decides, rule_ends, shows_nowhere
+from planner.risks.natives import native_stands
 from planner.risks.netfilter.reading import read
 from planner.risks.risk import Review
 
 MOVING = (
-    SysctlChange, RuleChange, ChainChange, ChainPolicyChange, NativeTableChange, IpSetChange, RouteChange,
-    PolicyRuleChange, NextHopChange, LinkChange, NeighbourChange, ForwardingChange,
+    SysctlChange, RuleChange, ChainChange, ChainPolicyChange, NativeTableChange, NativeRuleChange, NativeObjectChange,
+    IpSetChange, RouteChange, PolicyRuleChange, NextHopChange, LinkChange, NeighbourChange, ForwardingChange,
 )  # fmt: skip
 """Kinds of change that a packet can meet."""
 POLICY = "dropped by the chain's policy"
@@ -229,10 +233,22 @@ def _rank(change: Change, *, had: list[Hop], has: list[Hop], kept: Kept) -> int 
             return 2 if any(hop.stage == "routing" for hop in hops) else None
         case IpSetChange(name=name):
             return 1 if any(f"--match-set {name} " in hop.rule for hop in hops) else None
-        case NativeTableChange(table=table):
-            return 1 if table in kept.after.reason else None
+        case NativeTableChange() | NativeRuleChange() | NativeObjectChange():
+            return _rank_native(change, had=had, has=has, kept=kept)
         case _:
             return None
+
+
+def _rank_native(change: NativeChange, *, had: list[Hop], has: list[Hop], kept: Kept) -> int | None:
+    """What ends the way goes before what is merely met on it, or was before."""
+    after = _failing(kept)
+    last = after.hops[-1] if after is not None and after.hops else None
+    if any(native_stands(change, hop, former=False) for hop in has):
+        ends = last is not None and last in has and native_stands(change, last, former=False)
+        return 0 if ends else 1
+    if any(native_stands(change, hop, former=True) for hop in had):
+        return 1
+    return 2 if change.table in kept.after.reason else None
 
 
 def _rank_policy(change: PolicyRuleChange, *, had: list[Hop], has: list[Hop], kept: Kept) -> int | None:

@@ -12,6 +12,8 @@ KINDS = {
     "ChainChange": "iptables chains",
     "ChainPolicyChange": "chain policies",
     "NativeTableChange": "nft tables",
+    "NativeRuleChange": "rules of nft tables",
+    "NativeObjectChange": "chains and sets of nft tables",
     "IpSetChange": "ipsets",
     "RouteChange": "routes",
     "PolicyRuleChange": "policy rules",

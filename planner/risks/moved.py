@@ -18,6 +18,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -31,12 +33,14 @@ from planner.models.change import (
 from planner.models.comparison import Comparison, PacketClass
 from planner.models.flow import Disposition, Flow, Hop, Trace
 from planner.models.horizon import Horizon
+from planner.models.node import NodeState
 from planner.models.route import PolicyRule, Route
 from planner.models.source import WOULD_FAIL
 from planner.netfilter.effect import Accept, Continue, Log, Return
 from planner.netfilter.lower import lower_text
 from planner.packet_changes import PacketChanges
 from planner.risks.lookups import route_decides, rule_decides, rule_ends, shows_nowhere
+from planner.risks.natives import native_links, native_stands, unseen
 from planner.sysctls.names import link_key
 from planner.topology.prefixes import inside
 
@@ -45,6 +49,8 @@ Mover = (
     | ChainChange
     | ChainPolicyChange
     | NativeTableChange
+    | NativeRuleChange
+    | NativeObjectChange
     | IpSetChange
     | RouteChange
     | PolicyRuleChange
@@ -54,12 +60,13 @@ Mover = (
 )
 """Kinds of change that can move a packet."""
 MOVERS = (
-    RuleChange, ChainChange, ChainPolicyChange, NativeTableChange, IpSetChange, RouteChange, PolicyRuleChange,
-    NextHopChange, LinkChange, SysctlChange,
+    RuleChange, ChainChange, ChainPolicyChange, NativeTableChange, NativeRuleChange, NativeObjectChange, IpSetChange,
+    RouteChange, PolicyRuleChange, NextHopChange, LinkChange, SysctlChange,
 )  # fmt: skip
 LINK_FIELDS = frozenset({"", "address", "up", "master", "kind", "carrier"})
 """Of a link; what else it has moves no packet of the model (sizes are not looked at)."""
 FORWARDING = frozenset({"net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding"})
+NATIVE_KINDS = (NativeTableChange, NativeRuleChange, NativeObjectChange)
 ASKED_LINK = re.compile(r"(! )?-(i|o) (\S+)")
 BRIDGED = "net.bridge.bridge-nf-call-ip"
 KNOBS = {
@@ -77,6 +84,11 @@ class Moved:
     changes: tuple[Change, ...]
     """Of the node, at every horizon."""
     horizon: Horizon
+
+    @property
+    def _sides(self) -> tuple[NodeState, NodeState]:
+        outlook = self.packets.outlook
+        return outlook.before[self.horizon], outlook.after[self.horizon]
 
     @cached_property
     def comparison(self) -> Comparison:
@@ -104,9 +116,8 @@ class Moved:
 
     def doubts(self, change: Change) -> tuple[str, ...]:
         """Why it is not proven that the change moves no packet beyond the classes."""
-        if isinstance(change, NativeTableChange):
-            hooked = any(" hook " in (text or "") for text in (change.before, change.after))
-            return (f"the nft table {change.table} is not analysed",) if hooked else ()
+        if isinstance(change, NATIVE_KINDS) and (reason := unseen(change, *self._sides)):
+            return (reason,)
         found = [
             reason
             for family, reasons in self.comparison.doubts.items()
@@ -117,9 +128,12 @@ class Moved:
 
     def absent(self, change: Change) -> str:
         """A link that a rule asks for and that the node has not got: it may take something away when it appears."""
+        native = native_links(change) if isinstance(change, NATIVE_KINDS) else ()
         texts = (change.rule,) if isinstance(change, RuleChange) and _may_take(change) else ()
-        sides = self.packets.outlook.before[self.horizon], self.packets.outlook.after[self.horizon]
-        names = [link.name for state in sides for link in state.links]
+        names = [link.name for state in self._sides for link in state.links]
+        for pattern in native:
+            if not any(fits(name, pattern) for name in names):
+                return pattern
         for text in texts:
             for negated, _, pattern in ASKED_LINK.findall(text):
                 if not negated and not any(fits(name, pattern) for name in names):
@@ -137,6 +151,10 @@ class Moved:
             and not any(one.witness.family in mine for one in self.comparison.classes)
         )
 
+    def unseen(self, change: Change) -> bool:
+        """Whether the comparison looks at nothing that the change is about."""
+        return isinstance(change, NATIVE_KINDS) and bool(unseen(change, *self._sides))
+
     def unfinished(self, change: Change) -> bool:
         """Whether the analysis of its packets took more than it may."""
         return bool(set(self.comparison.unfinished) & families(change))
@@ -152,7 +170,9 @@ class Moved:
 def moves(change: Change) -> bool:
     """Whether the comparison of packets can say what the change does to them."""
     match change:
-        case RuleChange() | ChainChange() | ChainPolicyChange() | IpSetChange() | NativeTableChange():
+        case RuleChange() | ChainChange() | ChainPolicyChange() | IpSetChange():
+            return True
+        case NativeTableChange() | NativeRuleChange() | NativeObjectChange():
             return True
         case RouteChange() | PolicyRuleChange() | NextHopChange():
             return True
@@ -179,6 +199,9 @@ def families(change: Change) -> frozenset[str]:
     match change:
         case RuleChange(family=family) | ChainChange(family=family) | ChainPolicyChange(family=family):
             return frozenset({family})
+        case NativeTableChange(table=table) | NativeRuleChange(table=table) | NativeObjectChange(table=table):
+            family = table.partition(" ")[0]
+            return frozenset({family} if family in {"ip", "ip6"} else {"ip", "ip6"})
         case RouteChange():
             return frozenset({change.route.family})
         case PolicyRuleChange(before=before, after=after):
@@ -209,7 +232,11 @@ def to_blame(one: PacketClass, changes: Sequence[Change]) -> tuple[Change, ...]:
     if before is None or after is None:
         return ()
     for hops in _parting(before, after):
-        found = tuple(change for change in changes if any(_stands(change, hop, trace) for hop, trace in hops))
+        found = tuple(
+            change
+            for change in changes
+            if any(_stands(change, hop, trace, former=trace is before) for hop, trace in hops)
+        )
         ending = tuple(change for change in found if any(_ends(change, hop) for hop, _ in hops))
         if found:
             return ending or found
@@ -241,8 +268,8 @@ def _same(one: Hop, other: Hop) -> bool:
     )  # fmt: skip
 
 
-def _stands(change: Change, hop: Hop, trace: Trace) -> bool:
-    """Whether a change is what a hop shows."""
+def _stands(change: Change, hop: Hop, trace: Trace, *, former: bool) -> bool:
+    """Whether a change is what a hop shows, on the way before or on that after."""
     match change:
         case RuleChange():
             return _in_table(change, hop, trace.flow) and hop.rule == f"-A {change.chain} {change.rule}"
@@ -255,8 +282,8 @@ def _stands(change: Change, hop: Hop, trace: Trace) -> bool:
             return _in_table(change, hop, trace.flow) and hop.chain == change.chain and not hop.rule
         case IpSetChange(name=name):
             return f"--match-set {name} " in hop.rule
-        case NativeTableChange():
-            return False
+        case NativeTableChange() | NativeRuleChange() | NativeObjectChange():
+            return native_stands(change, hop, former=former)
         case RouteChange(before=old, after=new):
             return any(_met(route, hop, trace) for route in (old, new) if route is not None)
         case PolicyRuleChange(before=before, after=after):

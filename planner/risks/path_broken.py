@@ -27,6 +27,8 @@ from planner.models.change import (
     ForwardingChange,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NeighbourChange,
     NextHopChange,
@@ -47,6 +49,8 @@ Moving = (
     | ChainChange
     | ChainPolicyChange
     | NativeTableChange
+    | NativeRuleChange
+    | NativeObjectChange
     | IpSetChange
     | RouteChange
     | PolicyRuleChange

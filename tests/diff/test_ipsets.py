@@ -107,8 +107,8 @@ class TestNative:
 
     def test_a_changed_rule_names_its_table_only(self):
         """The other table is not mentioned."""
-        assert ["inet host_fw"] == tables(FW, FW.replace("tcp dport 22", "tcp dport 2222"))
-        assert ["inet host_fw"] == tables(FW, FW.replace("192.0.2.2 }", "192.0.2.3 }"))
+        assert {"inet host_fw"} == set(tables(FW, FW.replace("tcp dport 22", "tcp dport 2222")))
+        assert {"inet host_fw"} == set(tables(FW, FW.replace("192.0.2.2 }", "192.0.2.3 }")))
 
     def test_what_iptables_manages_is_compared_there(self):
         """A table that iptables-nft shows is not compared a second time, unless it is in doubt."""

@@ -74,7 +74,11 @@ def _native(state: NodeState) -> Iterator[str]:
     native = Native(state.native)
     if native.unread:
         yield "the rule set of nft is there only as text, and may act on the same packets"
-    for base in native.aside(frozenset({"netdev", "bridge"}), LINK_HOOKS):
+    # Tables of inet have a hook of links, too (nft(8), ingress).
+    for base in (
+        *native.aside(frozenset({"netdev", "bridge"}), LINK_HOOKS),
+        *native.aside(frozenset({"inet"}), frozenset({"ingress", "egress"})),
+    ):
         yield f"{base} is on a link or bridge, and may act on the same packets"
 
 

@@ -27,6 +27,8 @@ from planner.models.change import (
     Change,
     IpSetChange,
     LinkChange,
+    NativeObjectChange,
+    NativeRuleChange,
     NativeTableChange,
     NextHopChange,
     PolicyRuleChange,
@@ -47,6 +49,8 @@ KINDS: dict[type[Change], str] = {
     ChainPolicyChange: "chain policy",
     IpSetChange: "ipset",
     NativeTableChange: "nft table",
+    NativeRuleChange: "nft rule",
+    NativeObjectChange: "nft declaration",
     RouteChange: "route",
     PolicyRuleChange: "policy rule",
     NextHopChange: "nexthop",
@@ -110,7 +114,7 @@ def _whole(moved: Moved, review: Review, spoken: set[int]) -> Iterator[Finding]:
                 by_reasons.setdefault(reasons, []).append(change)
     for reasons, changes in by_reasons.items():
         first = changes[0]
-        takes = any(moved.unfinished(one) or isinstance(one, NativeTableChange) for one in changes)
+        takes = any(moved.unfinished(one) or moved.unseen(one) for one in changes)
         errs = (
             "What it can take away is not known"
             if takes
