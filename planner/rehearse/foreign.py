@@ -1,64 +1,83 @@
-"""What somebody else may do to a node between a change and its way back."""
+"""What somebody else may do to a node between a change and its way back, for every kind of thing that a change can touch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from planner.models.change import Change, IpSetChange, RouteChange, RuleChange, SysctlChange
-from planner.models.node import NodeState
+from planner.models.change import Change, LinkChange
 
-ELSEWHERE = (
-    ("ip", "route", "add", "blackhole", "198.51.100.77/32", "table", "30777"),
-    ("ip", "rule", "add", "from", "198.51.100.77/32", "lookup", "30777", "pref", "30777"),
-)
-"""An address of documentation (RFC 5737), and a table that nobody uses: beside every change."""
+Words = tuple[str, ...]
+TABLE = "30777"
+"""A table, a preference, a metric and an id that nobody uses."""
+SOMEBODY = "198.51.100.77"
+"""An address of documentation (RFC 5737)."""
+COMMENT = "somebody else"
 
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """Something that somebody else does to what the change has set."""
+    """Something that somebody else does, and how they take it back."""
 
     words: str
-    argv: tuple[str, ...]
+    argv: Words
+    back: Words = ()
+    thing: str = ""
+    """What a rollback must name when it stops for it: `Check.name`."""
+    forced: bool = True
+    """Whether `--force` takes it back; else whoever did it has to."""
+    stdin: str = ""
 
 
-def on_the_same(changes: Iterable[Change], found: NodeState) -> Foreign | None:
-    """A change of something that the plan has set, to what it neither was before nor is now. None where no kind of it fits."""
-    offers = [offer for change in changes for offer in _offers(change, found)]
-    return min(offers, key=lambda offer: offer[0])[1] if offers else None
+@dataclass(frozen=True, slots=True)
+class NotPlayed:
+    """Why nothing of a kind is done to the plan's things."""
+
+    kind: str
+    reason: str
 
 
-def _offers(change: Change, found: NodeState) -> Iterator[tuple[int, Foreign]]:
-    """Ranked: what can be made foreign in most ways comes first."""
-    match change:
-        case RuleChange(chain=chain, table=table, family=family, backend=backend):
-            program = f"{'ip6tables' if family == 'ip6' else 'iptables'}-{backend}"
-            rules = found.ruleset(family, backend)
-            if rules is not None and table in rules.tables and chain in rules.tables[table].chains:
-                rule = ("-m", "comment", "--comment", "somebody else")
-                yield (
-                    0,
-                    Foreign(
-                        f"a rule more in {chain} of table {table}",
-                        (program, "-w", "10", "-t", table, "-I", chain, *rule),
-                    ),
-                )
-        case IpSetChange(name=name, before=before, after=after) if after == before and after is not None:
-            if after.startswith("hash:ip ") and "inet6" not in after:
-                yield 1, Foreign(f"an element more in ipset {name}", ("ipset", "add", name, "198.51.100.78"))
-        case SysctlChange(key=key, before=before, after=after):
-            for value in ("2", "1", "0", "3", "7", "64", "512"):
-                if value not in {before, after} and (before or "").isdigit() and value != "0":
-                    yield 3, Foreign(f"{key} written to {value}", ("sysctl", "-w", f"{key}={value}"))
-        case RouteChange(before=former, after=route) if (
-            route is not None
-            and route.family == "ip"
-            and route.protocol != "kernel"
-            # Where only the nexthop object behind it has changed, the plan has not set the route.
-            and (former is None or route.nexthop_id is None or former.nexthop_id != route.nexthop_id)
-        ):
-            words = ["ip", "route", "replace", "blackhole", route.prefix, "table", route.table]
-            words += ["metric", str(route.metric)] if route.metric else []
-            words += ["tos", route.tos] if route.tos != "0" else []
-            yield 2, Foreign(f"the route to {route.prefix} replaced", tuple(words))
-        case _:
-            return
+Offer = Foreign | NotPlayed
+
+ELSEWHERE = (
+    Foreign(
+        "a route",
+        ("ip", "route", "add", "blackhole", f"{SOMEBODY}/32", "table", TABLE),
+        ("ip", "route", "del", "blackhole", f"{SOMEBODY}/32", "table", TABLE),
+    ),
+    Foreign(
+        "a policy rule",
+        ("ip", "rule", "add", "from", f"{SOMEBODY}/32", "lookup", TABLE, "pref", TABLE),
+        ("ip", "rule", "del", "from", f"{SOMEBODY}/32", "lookup", TABLE, "pref", TABLE),
+    ),
+)
+"""Beside every change."""
+
+
+KINDS = {
+    "rule": "rule",
+    "chain": "rule",
+    "chain-policy": "chain policy",
+    "policy-rule": "policy rule",
+    "nexthop": "nexthop object",
+    "fdb": "forwarding entry",
+    "document": "file",
+    "passing": "",
+}
+"""What a report calls things of a kind of change, where it is not the kind's own name."""
+
+
+def kind_of(change: Change) -> str:
+    """The kind of thing that a change touches, as a report names it; empty for what is no thing of its own."""
+    if change.kind.startswith("nft"):
+        return "nft table"
+    if isinstance(change, LinkChange) and change.field == "address":
+        return "address"
+    return KINDS.get(change.kind, change.kind)
+
+
+def best(offers: Sequence[Offer], kind: str) -> tuple[Foreign, ...] | NotPlayed:
+    """What can be done to things of a kind, in the order of the offers; else the first reason why not."""
+    found = tuple(offer for offer in offers if isinstance(offer, Foreign))
+    if found:
+        return found
+    reasons = [offer for offer in offers if isinstance(offer, NotPlayed)]
+    return reasons[0] if reasons else NotPlayed(kind, "nothing is known that could be done to it")

@@ -1,14 +1,17 @@
 """What else may happen: the script is killed, a step fails, the rollback runs twice, somebody else is at work, nobody confirms."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from planner.diff.nodes import diff_nodes
+from planner.models.change import Change
 from planner.models.horizon import Horizon
 from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import Difference, Trial
 from planner.rehearse.facts import compare, compare_facts, facts
-from planner.rehearse.foreign import ELSEWHERE, on_the_same
+from planner.rehearse.foreign import ELSEWHERE, Foreign, NotPlayed, Offer, best, kind_of
+from planner.rehearse.foreign_beside import beside
+from planner.rehearse.foreign_same import on_the_same
 from planner.rehearse.mishaps import failing, killed_after, killed_before
 from planner.rehearse.scripts import STATE, said
 from planner.rehearse.turns import UNDONE, Ground
@@ -21,6 +24,10 @@ TIMER = 1
 """Seconds until the dead-man timer fires."""
 WAITS = 600
 SHOWN = 6
+MOST = 20
+"""Changes of a kind that are looked at for something that somebody else could do to them."""
+REFUSED = 3
+"""Exit status of rollback.sh where somebody else has changed what a step set."""
 SAME = "foreign/same"
 """Name of the trial in which somebody else changes what the plan has set."""
 ENDS = """n=0
@@ -123,56 +130,123 @@ def _killed_at_moments(ground: Ground, seconds: float) -> Trial:
 
 def _foreign(ground: Ground, outlook: Outlook) -> Iterator[Trial]:
     """Beside the change: it stays. In what the change has set: the rollback stops and touches nothing."""
-    scripts = ground.scripts
+    changes = diff_nodes(outlook.before[Horizon.NOW], outlook.stages[-1].after)
+    trial = _beside(ground, changes)
+    yield trial
+    ground.left_behind()
+    same = _same(ground, changes)
+    if same is not None:
+        yield same
+
+
+def _offers(
+    changes: Sequence[Change], offer: Callable[[Change], Iterable[Offer]]
+) -> Iterator[tuple[str, tuple[Foreign, ...] | NotPlayed]]:
+    """For every kind of thing that the change touches, in the order of their names."""
+    kinds = sorted({kind for change in changes if (kind := kind_of(change))})
+    for kind in kinds:
+        own = [change for change in changes if kind_of(change) == kind]
+        yield kind, best([one for change in own[:MOST] for one in offer(change)], kind)
+
+
+def _play(
+    ground: Ground, offered: Iterable[tuple[str, tuple[Foreign, ...] | NotPlayed]]
+) -> tuple[list[Foreign], list[str]]:
+    """Do of each kind the first that can be done; and say why nothing of a kind was done."""
+    played: list[Foreign] = []
+    told: list[str] = []
+    for kind, found in offered:
+        if isinstance(found, NotPlayed):
+            told.append(f"not played, {kind}: {found.reason}")
+            continue
+        trouble = ""
+        for foreign in found[:MOST]:
+            if any(one.thing == foreign.thing and one.thing for one in played):
+                break
+            done = ground.stage.run(foreign.argv, foreign.stdin)
+            if done.status == 0:
+                played.append(foreign)
+                break
+            trouble = trouble or f"not played, {kind}: {foreign.words}: {said(done)}"
+        else:
+            told.append(trouble)
+    return played, told
+
+
+def _beside(ground: Ground, changes: Sequence[Change]) -> Trial:
     trouble = _unless_done(ground)
     applied = ground.look()
-    for argv in ELSEWHERE:
-        ground.stage.run(argv)
-    beside = ground.look()
-    theirs = {difference.what: difference.found for difference in compare(applied, beside)}
-    back = scripts.rollback()
+    for foreign in ELSEWHERE:
+        ground.stage.run(foreign.argv)
+    played, told = _play(
+        ground, _offers(changes, lambda change: beside(change, ground.stage.original, applied, ground.plan))
+    )
+    now = ground.look()
+    theirs = _lines(compare(applied, now))
+    back = ground.scripts.rollback()
     if back.status not in UNDONE:
         trouble.append(said(back))
     found = compare(ground.stage.original, ground.look())
-    kept = {difference.what: difference.found for difference in found}
-    if kept != theirs:
+    if _lines(found) != theirs:
         trouble.append(f"instead of what somebody else made there is: {_told(found) or 'nothing'}")
-    yield Trial(
+    for foreign in reversed(played):
+        ground.stage.run(foreign.back)
+    for foreign in reversed(ELSEWHERE):
+        ground.stage.run(foreign.back)
+    did = "; ".join(foreign.words for foreign in (*ELSEWHERE, *played))
+    return Trial(
         name="foreign/beside",
-        words="somebody else adds a route and a policy rule before rollback.sh: both stay, everything else is as before",
+        words=f"somebody else changes something beside the change before rollback.sh ({did}): it stays, "
+        "and everything else is as before",
         held=not trouble,
-        detail="\n".join(trouble),
+        detail="\n".join([*trouble, *told]),
     )
-    for argv in reversed(ELSEWHERE):
-        ground.stage.run(tuple("del" if word == "add" else word for word in argv))
-    ground.left_behind()
 
-    changes = diff_nodes(outlook.before[Horizon.NOW], outlook.stages[-1].after)
-    foreign = on_the_same(changes, applied)
-    if foreign is None:
-        return
-    scripts = ground.scripts
-    trouble = _unless_done(ground)
-    done = ground.stage.run(foreign.argv)
-    if done.status != 0:
-        trouble.append(f"what somebody else does could not be done: {said(done)}")
+
+def _lines(found: Iterable[Difference]) -> set[tuple[str, str, bool]]:
+    """What is there more, and what less, line by line: of a list, what stood there before is no difference."""
+    sides = [(one.what, set(one.wanted.split("\n")), set(one.found.split("\n"))) for one in found]
+    more = {(what, line, True) for what, wanted, held in sides for line in held - wanted if line}
+    return more | {(what, line, False) for what, wanted, held in sides for line in wanted - held if line}
+
+
+def _same(ground: Ground, changes: Sequence[Change]) -> Trial | None:
+    """All kinds at once: the rollback must name each of them, and touch none."""
+    applied = _unless_done(ground)
+    state = ground.look()
+    played, told = _play(ground, _offers(changes, lambda change: on_the_same(change, state, ground.plan)))
+    if not played:
+        ground.scripts.rollback()
+        ground.left_behind()
+        return None
+    trouble = list(applied)
     before = facts(ground.look())
-    back = scripts.rollback()
-    if back.status != 3:
+    back = ground.scripts.rollback()
+    if back.status != REFUSED:
         trouble.append(f"it was not refused: {said(back)}")
+    trouble += [
+        f"it was refused without a word of this: {foreign.words}"
+        for foreign in played
+        if foreign.thing not in back.stderr
+    ]
     touched = compare_facts(before, facts(ground.look()))
     if touched:
         trouble.append(f"it was refused, and changed all the same: {_told(touched)}")
-    forced = scripts.rollback("--force")
+    for foreign in played:
+        if not foreign.forced:
+            ground.stage.run(foreign.back)
+    forced = ground.scripts.rollback("--force")
     if forced.status not in UNDONE:
         trouble.append(f"with --force: {said(forced)}")
-    yield _judged(
+    did = "; ".join(foreign.words for foreign in played)
+    trial = _judged(
         ground,
         SAME,
-        f"somebody else changes what the plan has set ({foreign.words}): rollback.sh refuses and changes nothing; "
+        f"somebody else changes what the plan has set ({did}): rollback.sh names it, refuses and changes nothing; "
         "with --force it leads back",
         trouble,
     )
+    return trial.model_copy(update={"detail": "\n".join([*filter(None, [trial.detail]), *told])})
 
 
 def _unless_done(ground: Ground) -> list[str]:
