@@ -14,6 +14,7 @@ FAMILY_OF = {"ip": "ip", "icmp": "ip", "ip6": "ip6", "icmpv6": "ip6"}
 """Headers of the network layer, and of protocols that belong to one."""
 ADJACENT = {"sport": "dport", "type": "code"}
 NFPROTO = {"ipv4": "ip", "ipv6": "ip6"}
+NFNAME = {"ip": "ipv4", "ip6": "ipv6"}
 ICMP = {"ip": "icmp", "ip6": "icmpv6"}
 
 
@@ -93,22 +94,54 @@ def _check(statements: Sequence[Statement], family: str) -> None:
     network = family if family in {"ip", "ip6"} else ""
     transport = ""
     ported = False
+    several: frozenset[str] = frozenset()
     for one in statements:
+        if family in {"ip", "ip6"} and _key_of(one) == {"meta": {"key": "nfproto"}}:
+            raise RefusedError("meta nfproto is only useful in a table of family inet")
         for protocol, _ in _every_payload(one):
             wanted = FAMILY_OF.get(protocol, "")
             if wanted and network and wanted != network:
                 raise RefusedError(f"conflicting protocols specified: {network} vs. {protocol}")
             network = network or wanted
             other = TRANSPORT.get(protocol, "")
+            contrary = sorted(several - {other, protocol, NFNAME.get(wanted, "")})
+            if (other or wanted) and contrary and _same_layer(contrary[0], other, wanted):
+                raise RefusedError(f"conflicting protocols specified: {contrary[0]} vs. {protocol}")
             if other and transport and other != transport:
                 raise RefusedError(f"conflicting protocols specified: {transport} vs. {protocol}")
         network = network or network_of(one)
         transport = transport or _protocol_of(one)
+        several = several or _listed(one)
         ported = ported or bool(transport) or _asks_protocol(one)
         for kind in ("dnat", "snat", "redirect", "masquerade"):
             body = one.get(kind)
             if isinstance(body, dict) and "port" in body and not ported:
                 raise RefusedError("a port to translate to needs a match of the transport protocol before it")
+
+
+def _key_of(one: Statement) -> Json:
+    match one.get("match"):
+        case {"left": left}:
+            return left
+        case _:
+            return None
+
+
+def _listed(one: Statement) -> frozenset[str]:
+    """Protocols or families of which one is asked for: no header of a single one may be looked at then."""
+    match one.get("match"):
+        case {
+            "op": "==",
+            "left": {"meta": {"key": "l4proto" | "nfproto"}} | {"payload": {"field": "protocol" | "nexthdr"}},
+            "right": {"set": [*names]},
+        }:
+            return frozenset(map(str, names))
+        case _:
+            return frozenset()
+
+
+def _same_layer(name: str, transport: str, network: str) -> bool:
+    return bool(network) if name in NFPROTO else bool(transport)
 
 
 def _asks_protocol(one: Statement) -> bool:
