@@ -16,7 +16,7 @@ from planner.emit.ip_words import (
     route_command,
     rule_command,
 )
-from planner.iproute.connected import is_local_of, without_local_route
+from planner.iproute.connected import is_local_of, joined, without_local_route
 from planner.iproute.run import run
 from planner.iproute.world import NotModelledError, RefusedError
 from planner.models.link import Address, ForwardingEntry, Link, Neighbour
@@ -266,13 +266,16 @@ def _order(route: Route) -> tuple[int, str, str]:
 def _routes(way: Restoration) -> None:
     """What the kernel made or took along the way is in the model: only what really differs is written."""
     _nexthops_gone(way)
-    _write_routes(way, [route for route in way.want.routes if _order(route)[0] < 2])
+    routes = [route for route in way.want.routes if not joined(route)]
+    _write_routes(way, [route for route in routes if _order(route)[0] < 2])
     _nexthops(way)
-    _write_routes(way, [route for route in way.want.routes if _order(route)[0] >= 2])
+    _write_routes(way, [route for route in routes if _order(route)[0] >= 2])
     wanted = {_key(route) for route in way.want.routes}
     early = without_local_route(way.want)
     for route in way.state.routes:
-        if _key(route) not in wanted and route in way.state.routes and not is_local_of(route, early):
+        if joined(route) or _key(route) in wanted:
+            continue
+        if route in way.state.routes and not is_local_of(route, early):
             way.do(route_command("del", route))
 
 
@@ -468,6 +471,8 @@ def _volatile(have: NodeState, want: NodeState, now: NodeState) -> set[tuple[str
             found.add((f"link {link.name}", "an XDP program has to be attached again"))
     routes = _by_key(now.routes)
     for route in want.routes:
+        if joined(route):
+            continue
         alike = routes.get(_key(route), [])
         if route not in alike and _content(route) not in map(_content, alike):
             why = (

@@ -120,6 +120,14 @@ def link_local(mac: str) -> str:
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes(octets)))
 
 
+def joined(route: Route) -> bool:
+    """Whether the kernel keeps it for a group that it has joined as a router (net/ipv6/addrconf.c, addrconf_join_anycast).
+
+    It comes and goes with its address. Written by a command it is another route, of another metric (measured).
+    """
+    return (route.family, route.type, route.protocol) == ("ip6", "anycast", "kernel")
+
+
 def without_local_route(state: NodeState) -> frozenset[tuple[str, str]]:
     """Prefix and link of the IPv6 addresses in a state that lack the kernel's local route.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from planner.emit.sysctl import restore_writes
+from planner.iproute.connected import joined
 from planner.models.link import Link
 from planner.models.node import ConfigFile, NodeState
 from planner.models.route import Route
@@ -16,13 +17,7 @@ from planner.rehearse.filters import rebuild_filters
 from planner.rehearse.links import rebuild_links, up_commands
 from planner.rehearse.modules import Modules
 from planner.rehearse.namespaces import Namespaces
-from planner.rehearse.routing import (
-    address_commands,
-    entry_commands,
-    joined,
-    route_commands,
-    rule_commands,
-)
+from planner.rehearse.routing import address_commands, entry_commands, route_commands, rule_commands
 from planner.sysctls.names import LinkKey, key_to_path, path_to_key
 
 QUIET = {

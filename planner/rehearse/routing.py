@@ -11,6 +11,7 @@ from planner.emit.ip_words import (
     route_command,
     rule_command,
 )
+from planner.iproute.connected import joined
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
 from planner.models.route import PolicyRule, Route
@@ -84,11 +85,6 @@ def route_commands(node: NodeState, have: Iterable[Route]) -> Iterator[Words]:
         places.add(_place(route))
     if not nexthops:
         yield from nexthop_commands(node)
-
-
-def joined(route: Route) -> bool:
-    """Whether the kernel keeps it for a group that it has joined as a router: by a command it gets another metric (measured)."""
-    return (route.family, route.type, route.protocol) == ("ip6", "anycast", "kernel")
 
 
 def _place(route: Route) -> tuple[str, str, str, str, int]:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from planner.emit.ip_restore import restore_commands, unrestorable
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
 from planner.models.route import LOCAL, NextHop, Route
@@ -92,3 +93,12 @@ def test_only_a_detection_that_goes_on_is_waited_for(
     """One that failed does not end, and without carrier it does not begin."""
     text = f'[{{"flags":[{flags}],"addr_info":[{{"local":"fe80::1",{more}}}]}}]'
     assert expected == tentative(text)
+
+
+def test_the_kernel_joins_its_groups_again_by_itself() -> None:
+    """No command brings them back, none is needed, and nobody is told that something remains."""
+    before, after = router("fe80::"), router()
+
+    assert () == restore_commands(after, before)
+    assert () == restore_commands(before, after)
+    assert () == unrestorable(after, before)
