@@ -86,6 +86,14 @@ class Space:
         """Packets with this one value."""
         return self.bits(part, value, (1 << len(self.variables[part])) - 1)
 
+    def having(self, part: Part, value: int, among: PacketSet) -> PacketSet:
+        """Packets of a set with this one value; fastest where the set asks only for what comes behind the field."""
+        whole = (1 << len(self.variables[part])) - 1
+        if whole > CHUNK:
+            among = self.bits(part, value & CHUNK, CHUNK) & among
+            whole &= ~CHUNK
+        return self.bits(part, value & whole, whole) & among
+
     def prefix(self, part: Part, value: int, length: int) -> PacketSet:
         """Packets whose field begins with the first `length` bits of `value`."""
         width = len(self.variables[part])

@@ -210,7 +210,7 @@ class Dispatch:
 
     def _block(self, table: Table, rules: tuple[str, ...], held: dict[Key, int]) -> Block:
         shapes = self._shapes.setdefault(id(table), (table, Shapes(table, self.space.family)))[1]
-        families: dict[tuple[Shape, tuple[bool | None, ...]], Family] = {}
+        families: dict[tuple[Shape, bool, tuple[bool, ...]], Family] = {}
         alone: set[int] = set()
         # Neighbours are joined first: sorted ones have most in common.
         sorted_keys = sorted(held, key=lambda key: (shapes.number(key[0]) if key[0] else 0, key))
@@ -220,39 +220,55 @@ class Dispatch:
             if instance is None or self._same(instance, address, int(key[2])):
                 alone.add(held[key])
                 continue
-            truths = tuple(
-                None if asked is Field.SOURCE or (asked is Field.DESTINATION and address is None)
-                else instance.constants[at] == (address if asked is Field.DESTINATION else int(key[2]))
-                for asked, at in instance.shape.asked
-            )  # fmt: skip
-            family = families.get((instance.shape, truths))
+            port, constants = int(key[2]), instance.constants
+            told = tuple(
+                constants[at] == (port if asked is Field.DESTINATION_PORT else address)
+                for asked, at in instance.shape.answered
+            )
+            place = instance.shape, address is None, told
+            family = families.get(place)
             if family is None:
                 self._families += 1
-                family = families[instance.shape, truths] = Family(
+                truths = _truths(*place)
+                family = families[place] = Family(
                     self.space, instance.shape, truths, self.turn, self._families
                 )
-            family.keys.append(self._packets(address, PROTOCOLS[key[1]], int(key[2])))
-            family.constants.append(instance.constants)
+            family.keys.append(self._packets(address, PROTOCOLS[key[1]], port))
+            family.constants.append(constants)
         shapes.forget()
         places = held.values()
         return Block(min(places), max(places) + 1, list(families.values()), frozenset(alone))
 
     def _packets(self, address: int | None, protocol: int, port: int) -> PacketSet:
         space = self.space
+        # From the lowest part up: the other way round what is above would be written anew each time.
         found = space.equals(Part.DESTINATION_PORT, port)
         if address is not None:
-            found = space.equals(Part.DESTINATION, address) & found
+            found = space.having(Part.DESTINATION, address, found)
         return space.equals(Part.PROTOCOL, protocol) & found
 
     def _same(self, instance: Instance, address: int | None, port: int) -> bool:
         """Whether some packet may be led to where it goes already, or to what stands for another destination."""
         for at in instance.shape.endpoints:
             endpoint = instance.constants[at]
-            if isinstance(endpoint, tuple):
-                like = {endpoint[0], self.constants.address(endpoint[0])}
-                if address in like or (address is None and endpoint[1] in {None, port}):
+            if not isinstance(endpoint, tuple):
+                continue
+            if address is None:
+                if endpoint[1] is None or endpoint[1] == port:
                     return True
+            elif address == endpoint[0] or address == self.constants.address(endpoint[0]):
+                return True
         return False
+
+
+def _truths(shape: Shape, nowhere: bool, told: tuple[bool, ...]) -> tuple[bool | None, ...]:  # noqa: FBT001 - as it is grouped
+    """For each question of a shape what the key answers; None: it does not."""
+    answers = iter(told)
+    found: list[bool | None] = []
+    for asked, _ in shape.asked:
+        answer = None if asked is Field.SOURCE else next(answers)
+        found.append(None if asked is Field.DESTINATION and nowhere else answer)
+    return tuple(found)
 
 
 def as_entered(form: Form) -> bool:

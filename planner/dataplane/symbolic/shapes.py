@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv6Address
+from typing import NamedTuple
 
 from planner.models.ruleset import Table
 from planner.netfilter.condition import Condition, Field, FieldIn
@@ -45,6 +46,11 @@ class Shape:
         return tuple(every)
 
     @cached_property
+    def answered(self) -> "tuple[Asked, ...]":
+        """Of these the ones that the key of a rule may answer: about the destination and its port."""
+        return tuple(one for one in self.asked if one[0] is not Field.SOURCE)
+
+    @cached_property
     def endpoints(self) -> tuple[int, ...]:
         """Which constants are new destinations, also in called chains."""
         every: list[int] = []
@@ -74,12 +80,24 @@ class ShapeRule:
     """Where the constants of the called chain begin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
+class Instance(NamedTuple):
     """One chain of a shape."""
 
     shape: Shape
     constants: tuple[Constant, ...]
+
+
+class Fixed(NamedTuple):
+    """What several texts have in common."""
+
+    number: int
+    pattern: re.Pattern[str]
+    kinds: tuple[str, ...]
+    """Of the constants, in their order."""
+
+
+UNREAD = Instance(Shape((), 0), ())
+"""Of a chain that was not looked at yet."""
 
 
 class Shapes:
@@ -89,9 +107,10 @@ class Shapes:
         self._table = table
         self._family = family
         self._known: dict[str, Instance | None] = {}
-        self._shapes: dict[object, Shape | None] = {}
+        self._shapes: dict[tuple[object, ...], Shape | None] = {}
         self._numbers: dict[str, int] = {}
-        self._forms: dict[int, list[tuple[re.Pattern[str], tuple[str, ...]]]] = {}
+        self._fixed: dict[int, list[Fixed]] = {}
+        self._forms = 0
 
     def rule(self, text: str) -> Instance | None:
         """A single rule with what it calls, as if it were a chain of its own."""
@@ -103,36 +122,47 @@ class Shapes:
         self._numbers.clear()
 
     def _chain(self, name: str, depth: int) -> Instance | None:
-        if name not in self._known:
-            self._known[name] = None
-            if depth <= DEEPEST:
-                self._known[name] = self._read(self._table.chains[name], depth)
+        self._known[name] = None
+        if depth <= DEEPEST:
+            self._known[name] = self._read(self._table.chains[name], depth)
         return self._known[name]
 
     def _read(self, rules: tuple[str, ...], depth: int) -> Instance | None:
+        # Once for each of a hundred thousand chains: what is looked up here is looked up in local names.
         if len(rules) > LONGEST:
             return None
-        form, kinds, texts = self._form("\n".join(rules), len(rules))
+        form, texts = self._form("\n".join(rules), len(rules))
+        known, numbers, chains = self._known, self._numbers, self._table.chains
         constants: list[Constant] = []
         called: list[Instance] = []
-        targets: list[object] = [form]
-        for kind, text in zip(kinds, texts, strict=True):
+        targets: list[object] = [form.number]
+        for kind, text in zip(form.kinds, texts, strict=True):
             if kind == "address":
-                constants.append(self.number(text))
+                value = numbers.get(text)
+                constants.append(self.number(text) if value is None else value)
             elif kind == "jump":
-                if text in self._table.chains:
-                    instance = self._chain(text, depth + 1)
+                if text in chains:
+                    instance = known.get(text, UNREAD)
+                    if instance is UNREAD:
+                        instance = self._chain(text, depth + 1)
                     if instance is None:
                         return None
                     called.append(instance)
                     targets.append(instance.shape)
                 else:
                     targets.append(text)
-            else:
-                number = self._endpoint(text) if kind == "endpoint" else int(text) if text.isdigit() else None
-                if number is None:
+            elif kind == "endpoint":
+                # An endpoint asks first whether it is itself that a packet is from: its address is known by then.
+                address, _, port = text.partition(":")
+                value = numbers.get(address)
+                plain = (value, int(port)) if value is not None and port.isdigit() else self._endpoint(text)
+                if plain is None:
                     return None
-                constants.append(number)
+                constants.append(plain)
+            elif text.isdigit():
+                constants.append(int(text))
+            else:
+                return None
         key = tuple(targets)
         if key not in self._shapes:
             self._shapes[key] = self._shape(rules, constants, [one.shape for one in called])
@@ -143,15 +173,15 @@ class Shapes:
             constants += one.constants
         return Instance(shape, tuple(constants))
 
-    def _form(self, text: str, count: int) -> tuple[re.Pattern[str], tuple[str, ...], Sequence[str]]:
-        """What is fixed in a text, of which kinds its constants are, and these."""
-        known = self._forms.setdefault(count, [])
-        for at, (pattern, kinds) in enumerate(known):
-            found = pattern.fullmatch(text)
+    def _form(self, text: str, count: int) -> tuple[Fixed, Sequence[str]]:
+        """What is fixed in a text, and its constants."""
+        known = self._fixed.setdefault(count, [])
+        for at, form in enumerate(known):
+            found = form.pattern.fullmatch(text)
             if found is not None:
                 if at:
                     known.insert(0, known.pop(at))
-                return pattern, kinds, found.groups()
+                return form, found.groups()
         parts = CONSTANT.split(text)
         made, kinds_made, texts = [re.escape(parts[0])], [], []
         # In each group of seven: side and address; option and value; jump or goto and target; the text after.
@@ -172,9 +202,10 @@ class Shapes:
             else:
                 made.append(rf'--{option} (?:"[^"\\]*"|[^\s"]+)')
             made.append(re.escape(after))
-        pattern = re.compile("".join(made))
-        known.insert(0, (pattern, tuple(kinds_made)))
-        return pattern, tuple(kinds_made), texts
+        self._forms += 1
+        form = Fixed(self._forms, re.compile("".join(made)), tuple(kinds_made))
+        known.insert(0, form)
+        return form, texts
 
     def _endpoint(self, text: str) -> Endpoint | None:
         found = ENDPOINT.match(text)
