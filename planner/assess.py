@@ -28,6 +28,7 @@ from planner.proposal.propose import propose
 from planner.proposal.transition import propose_state
 from planner.risks.catalogue import described, find
 from planner.risks.moved import Moved, moves
+from planner.risks.nft_lines import with_lines
 from planner.risks.risk import Review
 from planner.scoring.score import Packets, score_change, score_finding
 from planner.topology.derive import derive_topology
@@ -174,7 +175,7 @@ def review(
             moved=moved[horizon],
         )
 
-    findings = find(changes, review_for)
+    findings = with_lines(find(changes, review_for), outlook.effects)
     plan = _plan(order, topology, cluster)
     return Reviewed(cohort, node, outlook, topology, changes, findings, plan, order.kept, packets, moved)
 

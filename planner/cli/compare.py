@@ -49,7 +49,9 @@ def compare(
     from planner.proposal.transition import propose_state
     from planner.report.answers_v1 import ComparisonV1, printed
     from planner.report.comparison import describe_comparison
+    from planner.report.packets import decided_by
     from planner.risks.moved import line_of
+    from planner.risks.nft_lines import rule_lines
 
     chosen = FragmentKind(kind.value) if kind is not None else None
     snapshot = load_state(before)
@@ -73,7 +75,8 @@ def compare(
             fragments = {one.target: one for one in proposed if one.target}
         comparison = packet_changes(outlook, snapshot.cluster)
         changes = changes_of(outlook, fragments)
-    places = tuple(line_of(one, changes) for one in comparison.classes)
+    lines = rule_lines(outlook.effects)
+    places = tuple(str(lines.of(decided_by(one)) or line_of(one, changes)) for one in comparison.classes)
     if as_json:
         told = ComparisonV1(
             node=node.name, equivalent=comparison.equivalent, comparison=comparison, places=places

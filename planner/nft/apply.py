@@ -41,6 +41,8 @@ class Carried:
     """The first command that touched a table."""
     rules: list[tuple[TableKey, str, str, At]] = field(default_factory=list)
     """Table, chain, text and place of each rule that was added."""
+    objects: list[tuple[TableKey, str, str, At]] = field(default_factory=list)
+    """Table, kind, name and place of each chain, set or other object that a command names."""
     unknown: list[tuple[At, str]] = field(default_factory=list)
 
 
@@ -77,6 +79,9 @@ def carry_out(commands: Iterable[Command], tables: Recorded) -> Carried:
 def _one(command: Command, tables: Recorded, done: Carried) -> None:
     if not isinstance(command, NotUnderstood | Flush | Delete):
         done.lines.setdefault(command.table, command.at)
+    named = _named(command)
+    if named:
+        done.objects.append((command.table, *named, command.at))
     match command:
         case AddTable(table=key, create=create, flags=flags, comment=comment):
             if create and key in tables.names():
@@ -127,6 +132,23 @@ def _one(command: Command, tables: Recorded, done: Carried) -> None:
             done.unknown.append((command.at, f"what `{words[:160]}` does is not modelled"))
         case _:
             assert_never(command)
+
+
+def _named(command: Command) -> tuple[str, str] | None:
+    """Kind and name of what the command is about."""
+    match command:
+        case AddChain(chain=name) | RenameChain(chain=name) | DeleteRule(chain=name):
+            return "chain", name
+        case AddSet(name=name, spec=spec):
+            return spec.kind, name
+        case AddObject(kind=kind, name=name):
+            return kind, name
+        case ChangeElements(name=name):
+            return "", name
+        case Delete(kind=kind, name=name) | Flush(kind=kind, name=name) if name:
+            return kind, name
+        case _:
+            return None
 
 
 def _table(tables: Recorded, key: TableKey) -> Table:

@@ -152,13 +152,20 @@ def _effects(done: Carried, command: Command, name: str) -> tuple[Effect, ...]:
     ]
     rules = [
         Effect(
-            what=f"nft-rule/{_title(key)}/{chain}/{text}",
+            what=f"nft/{_title(key)}/chain/{chain}/{text}",
             cause=Cause.PROPOSED,
             source=_source(command, at, name),
         )
         for key, chain, text, at in done.rules
     ]
-    return (*tables, *rules)
+    objects = [
+        Effect(
+            what=f"nft/{_title(key)}/{one}/{thing}", cause=Cause.PROPOSED, source=_source(command, at, name)
+        )
+        for key, kind, thing, at in done.objects
+        for one in ((kind,) if kind else ("set", "map"))
+    ]
+    return (*tables, *objects, *rules)
 
 
 def _title(key: TableKey) -> str:

@@ -11,6 +11,7 @@ from planner.models.horizon import Horizon
 from planner.models.traffic import TrafficClass
 from planner.report.words import count
 from planner.risks.moved import line_of
+from planner.risks.nft_lines import rule_lines
 
 PROVEN = "Equivalent: proven"
 ASIDE = frozenset({"odd", "refused", "other", "unserved", "vacant", "sizes", "passing"})
@@ -76,8 +77,11 @@ def places(assessment: Assessment) -> Callable[[str, PacketClass], str]:
     for scored in assessment.changes:
         changes.setdefault(scored.change.node, []).append(scored.change)
 
+    lines = rule_lines(assessment.effects)
+
     def place(node: str, one: PacketClass) -> str:
-        return line_of(one, changes.get(node, []))
+        found = lines.of(decided_by(one))
+        return str(found) if found is not None else line_of(one, changes.get(node, []))
 
     return place
 
