@@ -199,12 +199,16 @@ def _alive(world: World, hop: NextHop, lost: str) -> bool:
     return hop.link != lost and (link is None or link.up)
 
 
-def _lost(world: World, route: Route, name: str, *, unregistered: bool) -> bool:
-    """Whether a route goes with the link: all its next hops are dead (net/ipv4/fib_semantics.c, fib_sync_down_dev)."""
+def _lost(world: World, route: Route, name: str, *, unregistered: bool, forced: bool = False) -> bool:
+    """Whether a route goes with the link: all its next hops are dead (net/ipv4/fib_semantics.c, fib_sync_down_dev).
+
+    Those of scope host, as of local addresses, stay when a link goes down, and go when it ends or when the kernel forces
+    it: with the last IPv4 address (net/ipv4/fib_frontend.c, fib_inetaddr_event).
+    """
     if not any(hop.link == name for hop in route.nexthops):
         return False
     if route.family == "ip":
-        if not unregistered and route.scope == "host":
+        if not unregistered and not forced and route.scope == "host":
             return False
         return unregistered or not any(_alive(world, hop, name) for hop in route.nexthops)
     return not any(_alive(world, hop, name) for hop in route.nexthops)
@@ -305,7 +309,7 @@ def addresses_lost4(world: World, before: Link, gone: tuple[Address, ...]) -> No
             lambda route: (
                 route.family == "ip"
                 and route.nexthop_id is None
-                and _lost(world, route, name, unregistered=False)
+                and _lost(world, route, name, unregistered=False, forced=True)
             ),
             because,
         )

@@ -124,7 +124,7 @@ def route_text(route: Route) -> str:
     if route.tos not in {"", "0", "0x0"}:
         words += ["tos", route.tos]
     single = route.nexthops[0] if len(route.nexthops) == 1 else None
-    if single and route.type == UNPRINTED:
+    if single and route.type not in ip_names.DISCARDING:
         words += _hop(single)
     if route.protocol not in {"", "boot"}:
         words += ["proto", PROTOCOLS.get(route.protocol, route.protocol)]
