@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from planner.parse.large_json import read_large_json
+from planner.parse.nft_tables import still
 
 _BLOCK = re.compile(r"^table (\S+) (\S+) \{")
-_COUNTED = re.compile(r"\bcounter packets \d+ bytes \d+")
-_REMAINING = re.compile(r" expires [0-9a-z]+")
-_HANDLE = re.compile(r" # handle \d+$")
+_MOVING = re.compile(r"packets \d| expires | used | # handle \d")
+"""Of a line that may hold something that moves by itself."""
 
 TableName = tuple[str, str]
 """Family and name."""
@@ -25,9 +25,7 @@ def native_text(text: str, managed: Collection[TableName]) -> str:
         if opening:
             within = (opening.group(1), opening.group(2)) in managed
         if not within and not line.startswith("# Warning:"):
-            shown = _HANDLE.sub("", line)
-            shown = _COUNTED.sub("counter packets 0 bytes 0", shown)
-            kept.append(_REMAINING.sub("", shown) if "elements" in shown or "expires" in shown else shown)
+            kept.append(still(line) if _MOVING.search(line) else line)
         if line == "}":
             within = False
     rest = "\n".join(kept).strip("\n")
@@ -68,12 +66,11 @@ def _wanted(item: dict[str, Any], managed: Collection[TableName]) -> bool:
 
 
 def _still(value: Any, *, inside: str = "") -> Any:
-    """Without handles, remaining times and counts."""
+    """Without handles, remaining times, counts and what quotas have used."""
     if isinstance(value, dict):
-        still = {
-            key: _still(part, inside=key) for key, part in value.items() if key not in {"handle", "expires"}
-        }
-        return {**still, "packets": 0, "bytes": 0} if inside == "counter" and "packets" in still else still
+        moving = {"handle", "expires", *(("used", "used_unit") if inside == "quota" else ())}
+        kept = {key: _still(part, inside=key) for key, part in value.items() if key not in moving}
+        return {**kept, "packets": 0, "bytes": 0} if inside == "counter" and "packets" in kept else kept
     if isinstance(value, list):
         return [_still(part) for part in value]
     return value

@@ -15,6 +15,7 @@ from planner.models.topology import Topology
 from planner.plan.by_rule import chains_back
 from planner.plan.checks import facets, file_facets, sysctl_facets
 from planner.plan.facet import Facet
+from planner.plan.native import undone_tables
 from planner.plan.parts import parts, sets_back
 from planner.plan.probes import probes
 from planner.plan.residue import residues
@@ -103,8 +104,11 @@ def title(operation: Operation) -> str:
             return plain(f"delete {path}")
         case FileWrite(path=path):
             return plain(f"write {path}")
-        case Command(argv=argv):
+        case Command(argv=argv, stdin=stdin):
             text = plain(shlex.join(argv))
+            if argv == ("nft", "-f", "-"):
+                tables = sorted(undone_tables(stdin))
+                text += f" (table{'s' * (len(tables) > 1)} {', '.join(tables)})" if tables else ""
             return text if len(text) <= TITLE else text[: TITLE - 1] + "…"
 
 
