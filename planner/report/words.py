@@ -252,5 +252,8 @@ def command_line(argv: tuple[str, ...]) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 node`, `3 nodes`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """`1 node`, `3 nodes`, `2 policies`."""
+    if number == 1:
+        return f"{number:,} {noun}"
+    ends_in_y = noun.endswith("y") and noun[-2:-1] not in set("aeiou")
+    return f"{number:,} {noun[:-1]}ies" if ends_in_y else f"{number:,} {noun}s"
