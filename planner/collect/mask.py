@@ -2,7 +2,8 @@
 
 import re
 
-MASK = "<masked>"
+from planner.models.node import MASK
+
 _NAME = (
     r"[A-Za-z0-9_.\-]*?(?:pass(?:word|wd|phrase)|(?<![A-Za-z])pass|secret|token|psk|private[-_]?key|preshared[-_]?key|"
     r"wep[-_]?key|wireless-key|api[-_]?key|access[-_]?key|auth[-_]?key|encryption[-_]?key|client[-_]?key(?:[-_]?data)?|"

@@ -6,6 +6,9 @@ from planner.models.route import NextHopObject, PolicyRule, Route
 from planner.models.ruleset import IpSet, NativeRuleset, Ruleset
 from planner.models.source import Gap
 
+MASK = "<masked>"
+"""What stands in a recorded text in the place of a secret."""
+
 
 class ConfigFile(Noun):
     """One persisted file that matters to the network."""

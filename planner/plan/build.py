@@ -1,20 +1,21 @@
 """A plan from an outlook: a step for each operation, with what must hold, what is run, and the way back."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from planner.emit.script import plain
 from planner.models.change import Cause
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
 from planner.models.invariant import Kept
-from planner.models.node import NodeState
+from planner.models.node import MASK, NodeState
 from planner.models.plan import Action, Check, Plan, Residue, Step, UndoKind
 from planner.models.proposal import Command, FileWrite, Operation, Outlook, Stage
 from planner.models.topology import Topology
 from planner.plan.by_rule import chains_back
 from planner.plan.checks import facets, file_facets, sysctl_facets
 from planner.plan.facet import Facet
+from planner.plan.masked import is_masked, words
 from planner.plan.native import undone_tables
 from planner.plan.parts import parts, sets_back
 from planner.plan.probes import probes
@@ -93,7 +94,7 @@ def _step(position: int, before: NodeState, outlook: Outlook, how: Scope, kept: 
         residue=residues(before, stage),
         safe_to_stop=not reason,
         stop_reason=reason,
-        remark=_remark(stage, skipped=skipped),
+        remark=_remark(before, stage, skipped=skipped),
     )
 
 
@@ -175,16 +176,23 @@ def _kind(before: NodeState, stage: Stage, back: tuple[Action, ...], found: tupl
     return UndoKind.INVERSE
 
 
-def _remark(stage: Stage, *, skipped: bool) -> str:
+def _remark(before: NodeState, stage: Stage, *, skipped: bool) -> str:
     if skipped:
         return f"not run: it would fail and change nothing: {stage.error}"
     if stage.error:
         return f"it would fail in the middle: {stage.error}"
     if stage.gaps:
         return "what it does is not known: " + "; ".join(str(gap) for gap in stage.gaps)
-    if isinstance(stage.operation, FileWrite) and (sentence := acts(stage.operation.path)):
-        return f"{stage.operation.path}: {sentence}"
-    return ""
+    return "; ".join(_file_words(before, stage.operation)) if isinstance(stage.operation, FileWrite) else ""
+
+
+def _file_words(before: NodeState, write: FileWrite) -> Iterator[str]:
+    if sentence := acts(write.path):
+        yield f"{write.path}: {sentence}"
+    if is_masked(before.files.get(write.path)):
+        yield words(write.path)
+    if write.text is not None and MASK in write.text:
+        yield f"the proposed text of {write.path} holds {MASK}: it was copied from a record, and is no secret"
 
 
 def _checks(checks: Iterable[Check]) -> tuple[Check, ...]:

@@ -10,6 +10,7 @@ from planner.plan.checks_nft import native_facets
 from planner.plan.checks_routes import route_facets
 from planner.plan.checks_rules import rule_facets
 from planner.plan.facet import Facet, shell, summed, value_facet
+from planner.plan.masked import is_masked, reader, seen
 from planner.plan.scope import Scope
 
 UNREADABLE = ("stable_secret", "flush", "tcp_fastopen_key", "fib_multipath_hash_seed")
@@ -65,13 +66,23 @@ def sysctl_link(key: str) -> str:
 def file_facets(path: str, before: ConfigFile | None, after: ConfigFile | None) -> tuple[Facet, ...]:
     """Text, kind and permissions of one file."""
     place = quote(path)
+    read, sums = f"sha256sum <{place}", [_sum(file) for file in (before, after)]
+    recorded = "has the recorded text"
+    if before is not None and is_masked(before):
+        # Nobody here knows the secret: it is no part of the comparison.
+        read = f"! test -e {place} || {reader(path, before)} | sha256sum"
+        sums = [
+            "" if not sum_ or file is None else summed(seen(file.text, before))
+            for sum_, file in zip(sums, (before, after), strict=True)
+        ]
+        recorded = "has the recorded text, but for its secrets"
     found = [
         Facet(
             name=path,
-            argv=shell(f"test -L {place} || sha256sum <{place}"),
-            before=_sum(before),
-            after=_sum(after),
-            before_words=_file_words(before, "has the recorded text"),
+            argv=shell(f"test -L {place} || {read}"),
+            before=sums[0],
+            after=sums[1],
+            before_words=_file_words(before, recorded),
             after_words=_file_words(after, "has the new text" if before else "has the proposed text"),
         )
     ]

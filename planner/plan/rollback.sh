@@ -128,6 +128,22 @@ dry_run() {
   fi
 }
 
+# put_saved PATH: the file as it was before the first step, with its owner and permissions.
+put_saved() {
+  note "\$ put back the saved copy of $1"
+  nc_copy=
+  while read -r nc_number nc_path; do
+    [ "$nc_path" != "$1" ] || nc_copy=$state/before/files/$nc_number
+  done <"$state/before/files/names"
+  if [ -z "$nc_copy" ] || [ ! -f "$nc_copy" ]; then
+    say "there is no saved copy of $1: put back your own"
+    return 1
+  fi
+  cp -pP "$nc_copy" "$1.netchange-new" || return 1
+  durable "$1.netchange-new"
+  mv -f "$1.netchange-new" "$1" && durable "$1"
+}
+
 undo_step() {
   eval "nc_title=\$step_${n}_title nc_flag=\$step_${n}_flag nc_residue=\$step_${n}_residue"
   nc_any=

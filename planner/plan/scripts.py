@@ -10,6 +10,7 @@ from planner.emit.script import comment, function, plain, quote, with_stdin, wor
 from planner.models.plan import Action, Check, Plan, Step, UndoKind
 from planner.models.proposal import FileWrite
 from planner.plan.checks_routes import COUNTED
+from planner.plan.masked import SAVED
 from planner.plan.script_parts import guard, part_function
 
 FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
@@ -229,6 +230,8 @@ def _command(action: Action, *, guard: str = "", rest: str = "") -> str:
     if argv[0] == "install" and argv[-2:-1] == ("/dev/stdin",):
         mode = argv[argv.index("-m") + 1] if "-m" in argv else ""
         command = words(["put_file", mode, argv[-1]])
+    elif argv[0] == "install" and argv[-2:-1] == (SAVED,):
+        command = words(["put_saved", argv[-1]])
     else:
         command = words(["run", *argv])
     return with_stdin(f"{guard} {command}" if guard else command, action.stdin, rest=rest)

@@ -13,6 +13,7 @@ from planner.models.plan import Action
 from planner.models.route import LOCAL
 from planner.plan.checks import UNREADABLE
 from planner.plan.checks_rules import ipset_of, ruleset_keys, save_tool, table_names
+from planner.plan.masked import is_masked, restore_saved
 from planner.plan.native import native_undo
 from planner.sysctls.names import LinkKey
 
@@ -86,6 +87,8 @@ def undo_file(path: str, before: ConfigFile | None) -> Action:
         return delete_file(path)
     if before.link_to:
         return Action(argv=("ln", "-sfn", before.link_to, path))
+    if is_masked(before):
+        return restore_saved(path, before.mode)
     return install_file(path, before.text, before.mode)
 
 
