@@ -49,6 +49,7 @@ def verify(
     with progress("reading"):
         seen = load_state(found) if found is not None else _this_machine()
     pairs = _pairs(before, seen, node, found)
+    unseen = len(before.nodes) - len(pairs) if not node else 0
     expected = {one.name: one for one in predicted.nodes}
     with progress("comparing"):
         results = [compared(old, expected[old.name], new, cluster=before.cluster) for old, new in pairs]
@@ -58,12 +59,18 @@ def verify(
         print_text("\n".join(describe_verification(one, width=width(), full=full) for one in results))
     if not all(one.as_predicted for one in results):
         raise typer.Exit(NOT_AS_PREDICTED)
-    raise typer.Exit(4 if strict and any(one.gaps for one in results) else 0)
+    raise typer.Exit(4 if strict and (unseen or any(one.gaps for one in results)) else 0)
 
 
 def _states(named: Path) -> "tuple[Snapshot, Snapshot]":
     """The states before and after that lie beside the assessment."""
     folder = named if os.path.isdir(named) else named.parent  # noqa: PTH112 - it never raises
+    if not os.path.lexists(named):
+        raise NetchangeError(
+            reference="plan-missing",
+            message=f"`{named}` does not exist",
+            hint="name the directory that `netchange plan --out DIR` wrote",
+        )
     paths = [folder / "before.json.gz", folder / "predicted.json.gz"]
     for path in paths:
         if not os.path.lexists(path):
@@ -76,8 +83,6 @@ def _states(named: Path) -> "tuple[Snapshot, Snapshot]":
 
 
 def _lacking(named: Path, folder: Path) -> str:
-    if not os.path.lexists(named):
-        return f"`{named}` does not exist, so that there is no"
     return f"`{named}` holds no" if folder == named else f"beside `{named}` there is no"
 
 
@@ -116,4 +121,8 @@ def _pairs(
             message=f"{where} holds no node of the plan ({shown})",
             hint="take the snapshot on a node that the plan is about",
         )
+    unseen = sorted(one.name for one in wanted if one.name not in names)
+    if unseen:
+        more = f" and {len(unseen) - 8} more" if len(unseen) > 8 else ""
+        note(f"not looked at, because {where} does not hold them: {', '.join(unseen[:8])}{more}")
     return paired

@@ -62,7 +62,9 @@ check() {{ # NUMBER EXPECTED ABOUT COMMAND...
   fi
   if ! grep -qx "$number works" "$results"; then
     echo "failed before the change too: $about"
-  elif [ "$expected" = "not known" ] || [ "$now" = "$expected" ]; then
+  elif [ "$expected" = "not known" ]; then
+    echo "$now, and what to expect is not known: $about"
+  elif [ "$now" = "$expected" ]; then
     echo "$now, as expected: $about"
   else
     echo "$now, and not as expected: $about"

@@ -106,6 +106,7 @@ def test_the_script_tells_what_is_not_as_expected(tmp_path: Path) -> None:
             probe("lost; $(touch owned)", "works", "test", "-e", "lost"),
             probe("shut", "fails", "test", "-e", "shut"),
             probe("never", "works", "test", "-e", "never"),
+            probe("either", "not known", "test", "-e", "kept"),
         ),
     )
     (tmp_path / "probes.sh").write_text(probe_script(plan))
@@ -130,6 +131,7 @@ def test_the_script_tells_what_is_not_as_expected(tmp_path: Path) -> None:
     assert "works, as expected: kept" in said
     assert "fails, as expected: shut" in said
     assert "failed before the change too: never" in said
+    assert "works, and what to expect is not known: either" in said
     assert not (tmp_path / "owned").exists()
 
 
@@ -141,6 +143,8 @@ def test_the_program_prints_the_probes_of_a_plan(
     shown = called(capsysbinary, "probes", tmp_path / "out/assessment.json")
     said = refused(capsysbinary, "probes", tmp_path / "out/assessment.json", "--node", "nobody")
 
+    assert shown.out == called(capsysbinary, "probes", tmp_path / "out").out
+    assert "where kubectl works" in refused(capsysbinary, "probes", tmp_path / "out", "--where", "mars")
     assert 0 == shown.code
     assert b"Run on a machine outside the cluster" in shown.out
     assert "worker-1" in said

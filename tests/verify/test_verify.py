@@ -131,6 +131,36 @@ def test_the_program_says_yes_with_0_and_no_with_6(
     assert b"as before the change" in no.out
 
 
+def test_a_node_that_was_not_looked_at_is_named(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """A snapshot of one of two nodes says nothing of the other: with `--strict` that is not enough."""
+    document = json.loads(gzip.decompress(DEMO.read_bytes()))
+    other = {**document["nodes"][0], "name": "worker-9"}
+    both = tmp_path / "both.json"
+    both.write_text(json.dumps({**document, "nodes": [*document["nodes"], other]}))
+    out = tmp_path / "out"
+    called(capsysbinary, "plan", "--before", both, PULL_REQUEST, "--out", out)
+    predicted = json.loads(gzip.decompress((out / "predicted.json.gz").read_bytes()))
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps({**predicted, "nodes": predicted["nodes"][:1]}))
+
+    lenient = called(capsysbinary, "verify", out, one)
+    strict = called(capsysbinary, "verify", out, one, "--strict")
+
+    assert (0, 4) == (lenient.code, strict.code)
+    assert "worker-9" in lenient.err
+
+
+def test_a_plan_that_is_not_there_is_refused(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """A name that was mistyped is not silently the plan that lies beside it."""
+    out = planned(capsysbinary, tmp_path)
+
+    assert "does not exist" in refused(capsysbinary, "verify", out / "asessment.json", DEMO)
+
+
 def test_the_json_of_a_verification_holds_what_differs(
     capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:
