@@ -8,8 +8,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "dataplane"))
 
 from small_node import LINKS, node
+from strategies import DEMO
 
+from planner.assess import assess
 from planner.changes import changes_of
+from planner.cli.inputs import load_state
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
 from planner.models.ruleset import NativeRuleset
@@ -155,3 +158,18 @@ def test_what_is_not_proven_says_why(name: str) -> None:
 
     assert not found.proven(change)
     assert any(why in reason for reason in (*found.doubts(change), found.absent(change)))
+
+
+def test_a_policy_of_nft_is_not_blamed_on_rules_of_iptables_that_go() -> None:
+    """`flush ruleset` takes accepts away that nobody needed: what drops is the new chain, and that is said."""
+    text = (
+        "flush ruleset\n"
+        "table inet fw {\n\tchain input {\n\t\ttype filter hook input priority 0; policy drop;\n"
+        "\t\tct state established,related accept\n\t}\n}\n"
+    )
+    snapshot = load_state(DEMO)
+    found = assess(snapshot, [recognise("fw.nft", text)]).findings
+    lost = [one.finding for one in found if "node-management" in {str(what) for what in one.finding.breaks}]
+
+    assert "nft table inet fw added" in {describe(finding.change) for finding in lost}
+    assert "accepts-removed" not in {one.finding.risk for one in found}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from planner.dataplane.order import NATIVE
 from planner.models.change import ChainChange, ChainPolicyChange, RuleChange
 from planner.models.finding import Confidence, Extent, Finding, Reversibility
 from planner.models.invariant import Kept
@@ -17,6 +18,9 @@ def voice(kept: Kept, review: Review) -> str:
     place = ends_at(kept)
     if place is None:
         return "rule" if kept.doubtful and kept.after.reason.startswith("-A ") else ""
+    if place.backend == NATIVE:
+        # No rule of iptables decides: what was changed of nft is told by other risks.
+        return ""
     if place.rule:
         return "rule"
     changed = any(
