@@ -2,7 +2,7 @@
 
 from planner.models.node import NodeState
 from planner.models.ruleset import NativeRuleset
-from planner.models.source import Gap, Source
+from planner.models.source import WOULD_FAIL, Gap, Source
 from planner.nft.apply import RefusalError, carry_out
 from planner.nft.commands import AddTable, Command, Flush, TableKey
 from planner.nft.reader import read_commands
@@ -41,24 +41,31 @@ def after_restart(
     Tables that the file does not name, neither now nor in `former`, are somebody else's, who makes them again.
     """
     path = loaded_file(files)
+    wanted = _commands(files, path)
     tables = Recorded(running.native.text, running.native.json_text)
+    for key in {*_tables(wanted), *_tables(_commands(former, loaded_file(former)))} & {*tables.names()}:
+        tables.remove(key)
+    bare = NativeRuleset(text=tables.text(), json_text=tables.json_text(), tool=running.native.tool)
     try:
-        wanted = _commands(files, path)
-        for key in {*_tables(wanted), *_tables(_commands(former, loaded_file(former)))}:
-            if key in tables.names():
-                tables.remove(key)
         carry_out([one for one in wanted if not _empties(one)], tables)
-    except (RefusalError, SyntaxMistakeError, UnreadableTableError) as error:
-        line = error.line if isinstance(error, RefusalError | SyntaxMistakeError) else 0
-        reason = f"nftables.service would fail, and leave no rules of this file: {error}"
-        return running.native, (Gap(section="nft", reason=reason, source=Source(name=path, line=line)),)
-    native = NativeRuleset(text=tables.text(), json_text=tables.json_text(), tool=running.native.tool)
-    return native, ()
+    except (RefusalError, UnreadableTableError) as error:
+        line = error.line if isinstance(error, RefusalError) else 0
+        reason = f"would fail on {running.name} when nftables.service starts, and leave no table of the file: {error}"
+        return bare, (Gap(section=WOULD_FAIL, reason=reason, source=Source(name=path, line=line)),)
+    return bare.model_copy(update={"text": tables.text(), "json_text": tables.json_text()}), ()
 
 
 def _commands(node: NodeState, path: str) -> list[Command]:
+    """What the file asks for; nothing of it where nft could not read it."""
     file = node.files.get(path)
-    return list(read_commands(file.text, include=lambda one: included(one, node), missing=[])) if file else []
+    try:
+        return (
+            list(read_commands(file.text, include=lambda one: included(one, node), missing=[]))
+            if file
+            else []
+        )
+    except SyntaxMistakeError:
+        return []
 
 
 def _tables(commands: list[Command]) -> list[TableKey]:

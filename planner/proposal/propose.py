@@ -44,7 +44,7 @@ def propose(node: NodeState, fragments: Sequence[Fragment]) -> Outlook:
                 gaps.append(Gap(section=WOULD_FAIL, reason=reason, source=item.operation.source))
             state = item.after
     persisted = any(fragment.target in RESTORE_TARGETS for fragment in fragments)
-    before, after = _horizons(node, state, rules_persisted=persisted)
+    before, after = _horizons(node, state, gaps, rules_persisted=persisted)
     return Outlook(
         node=node.name,
         before=before,
@@ -76,7 +76,7 @@ def _stages(fragment: Fragment, state: NodeState) -> Iterator[Stage | Gap]:
 
 
 def _horizons(
-    node: NodeState, applied: NodeState, *, rules_persisted: bool
+    node: NodeState, applied: NodeState, gaps: list[Gap], *, rules_persisted: bool
 ) -> tuple[dict[Horizon, NodeState], dict[Horizon, NodeState]]:
     before: dict[Horizon, NodeState] = {}
     after: dict[Horizon, NodeState] = {}
@@ -88,8 +88,9 @@ def _horizons(
         for horizon in (Horizon.SERVICE_RESTART, Horizon.REBOOT):
             for states, files in ((before, node), (after, applied)):
                 state = states[horizon]
-                native, gaps = after_restart(state, files, node)
-                states[horizon] = state.model_copy(update={"native": native, "gaps": (*state.gaps, *gaps)})
+                native, found = after_restart(state, files, node)
+                states[horizon] = state.model_copy(update={"native": native})
+                gaps.extend(gap for gap in found if files is applied and gap not in gaps)
     return before, after
 
 

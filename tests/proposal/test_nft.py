@@ -202,3 +202,17 @@ def test_a_service_that_is_not_known_to_be_enabled_changes_nothing_at_boot() -> 
     outlook = laid(FW.replace("22", "23"), node(FW), path="etc/nftables.conf")
 
     assert FW == after(outlook, Horizon.REBOOT).native.text
+
+
+def test_a_file_that_only_loads_while_its_table_is_there_fails_at_boot() -> None:
+    """`flush table` finds nothing to flush then: the node starts without the table, and that is told."""
+    path = "/etc/nftables.conf"
+    start = node(FW, **{path: FW, ENABLED: "[Unit]\n"})
+
+    outlook = laid(f"flush table inet fw\n{FW}", start, path=f"x{path}")
+
+    assert FW == after(outlook).native.text
+    assert "" == after(outlook, Horizon.REBOOT).native.text
+    (gap,) = outlook.gaps
+    assert "table inet fw does not exist" in gap.reason
+    assert "/etc/nftables.conf:1" == str(gap.source)
