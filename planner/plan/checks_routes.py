@@ -66,17 +66,15 @@ def _routes(before: NodeState, after: NodeState, how: Scope) -> list[Facet]:
         )
         argv = shell(f"{show} | sed -e {quote(program)} | sort")
         facet = value_facet(name, argv, *(_joined(map(route_text, side)) for side in (old, new)))
-        if any(route.nexthop_id is not None for route in (*old, *new)):
-            found.append(facet)  # its text does not tell the metric
-            continue
         changed = [route for route in (*old, *new) if (route in old) != (route in new)]
         keys = sorted({(route.tos, route.metric) for route in changed})
         own = ([route for route in side if (route.tos, route.metric) in keys] for side in (old, new))
-        # Others may have routes to the same prefix: with another metric they are other routes.
+        # Others may have routes to the same prefix: with another metric they are other routes. The text does not tell it
+        # where a nexthop object does the rest: asked is what `ip` prints.
         theirs = "\n".join(_of_key(*key) for key in keys)
         found.append(
             facet.with_own(
-                shell(f"{show} | sed -e {quote(program)} | sed -n {quote(theirs)} | sort"),
+                shell(f"{show} | sed -n {quote(theirs)} | sed -e {quote(program)} | sort"),
                 *(_joined(map(route_text, side)) for side in own),
             )
         )
