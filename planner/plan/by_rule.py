@@ -15,6 +15,8 @@ from planner.topology.owners import OTHERS, owner_of_chain
 
 MOST = 5000
 """Rules of a table that are told one by one; a table of which a step changes more is taken back as a whole only."""
+CHAINS = 300
+"""The same for its chains: each takes some ten programs, three times."""
 WIDE = 3000
 """Rules between the first and the last difference of a chain that are lined up with each other."""
 NEIGHBOURS = 3
@@ -37,7 +39,7 @@ def chains_back(before: NodeState, after: NodeState, how: Scope) -> Iterator[Cha
             for chain in touched_chains(old, new):
                 back = _chain(old, new, chain, name, tool=tool)
                 room -= sum(len(hunk.added) + len(hunk.removed) for hunk in back.hunks) if back else MOST + 1
-                if back is None or room < 0:
+                if back is None or room < 0 or len(found) >= CHAINS:
                     found.clear()
                     break
                 thing = place if whole else chain_name(chain, place)
