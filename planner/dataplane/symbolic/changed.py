@@ -16,6 +16,7 @@ from planner.models.link import Link
 from planner.models.route import Route
 from planner.models.ruleset import Table
 from planner.netfilter.differing import differing
+from planner.netfilter.mention import mentions
 from planner.sysctls.names import link_key
 
 PER_LINK = {
@@ -216,7 +217,7 @@ def _lookers(views: tuple[View, View], calls: Calls, found: Changed) -> None:
             for prefix in found.prefixes:
                 found.prefixes[prefix] = BackMatters.EVERYBODY
         for _, table in _all_tables(view):
-            for chain, rules in table.chains.items():
+            for chain, rules in table.chains.items() if mentions(table.chains, *words) else ():
                 if any(word in text for text in rules for word in words):
                     found.stages |= _stages(table.name, calls.of(table).bases(chain))
                     for prefix in found.prefixes:

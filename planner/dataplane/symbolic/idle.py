@@ -50,6 +50,7 @@ from planner.netfilter.effect import (
     Snat,
 )
 from planner.netfilter.lower import lower_text
+from planner.netfilter.mention import mentions
 
 MOST = 100_000
 """Rules that are looked at for one comparison."""
@@ -90,8 +91,7 @@ class Held:
         """Whether its rules change what other rules of it look at."""
         if self._marking is None:
             words = ("MARK ", "-j SET ", "-j TOS ", "-j DSCP ", "-j TTL ", "-j HL ", "-j ECN ")
-            texts = (text for rules in self.table.chains.values() for text in rules)
-            self._marking = any(word in text for text in texts for word in words)
+            self._marking = mentions(self.table.chains, *words)
         return self._marking
 
     def known(self, condition: Condition, world: World) -> PacketSet | None:
