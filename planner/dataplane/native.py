@@ -9,6 +9,7 @@ from typing import Any
 from planner.dataplane.nft_conditions import Reading
 from planner.dataplane.nft_rules import Writer
 from planner.models.ruleset import NativeRuleset, Table
+from planner.parse.nft_tables import nft_tables
 
 Expression = dict[str, Any]
 HARMLESS = frozenset({"counter", "log", "comment", "accept", "return", "continue", "limit", "quota", "last"})
@@ -45,16 +46,25 @@ class Attached:
 
 
 @lru_cache(maxsize=16)
-def _attached(json_text: str, family: str) -> tuple[Attached, ...]:
+def _attached(json_text: str, asleep: frozenset[str], family: str) -> tuple[Attached, ...]:
     """Equal rule sets are read once."""
-    return tuple(Native(NativeRuleset(json_text=json_text))._compiled(family))  # noqa: SLF001 - of this module
+    return tuple(Native(NativeRuleset(json_text=json_text), asleep)._compiled(family))  # noqa: SLF001 - of this module
+
+
+def dormant(text: str) -> frozenset[str]:
+    """Tables that sleep: none of their chains is on its hook (nft(8), flags)."""
+    if "dormant" not in text:
+        return frozenset()
+    return frozenset(title for title, table in nft_tables(text).items() if table.dormant)
 
 
 class Native:
     """The rule set."""
 
-    def __init__(self, ruleset: NativeRuleset) -> None:
+    def __init__(self, ruleset: NativeRuleset, asleep: frozenset[str] | None = None) -> None:
         self._ruleset = ruleset
+        # By the text: in the objects nft 1.0.6 prints what happens to be in memory for the flags of a table (measured).
+        self._asleep = dormant(ruleset.text) if asleep is None else asleep
 
     @cached_property
     def _items(self) -> tuple[Expression, ...]:
@@ -70,17 +80,12 @@ class Native:
     def bases(self) -> tuple[BaseChain, ...]:
         """Every chain on a hook. Those of a table that sleeps are on none (nft(8), flags dormant)."""
         found = []
-        asleep = {
-            (table.get("family"), table.get("name"))
-            for item in self._items
-            if isinstance(table := item.get("table"), dict) and "dormant" in (table.get("flags") or ())
-        }
         for item in self._items:
             chain = item.get("chain")
             if (
                 isinstance(chain, dict)
                 and "hook" in chain
-                and (chain.get("family"), chain.get("table")) not in asleep
+                and f"{chain.get('family')} {chain.get('table')}" not in self._asleep
             ):
                 found.append(
                     BaseChain(
@@ -114,7 +119,7 @@ class Native:
 
     def attached(self, family: str) -> "tuple[Attached, ...]":
         """Base chains that a packet of the family meets at hooks of the network layer, with the rules of their tables."""
-        return _attached(self._ruleset.json_text, family) if self.bases else ()
+        return _attached(self._ruleset.json_text, self._asleep, family) if self.bases else ()
 
     def _compiled(self, family: str) -> "Iterator[Attached]":
         tables: dict[tuple[str, str], Table] = {}

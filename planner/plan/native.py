@@ -87,6 +87,11 @@ def _table(title: str, old: NftTable | None, new: NftTable | None) -> Iterator[R
             what=f"nft table {title}",
             reason=f"{agent} writes it by itself at any time: if it has, the rollback stops there and leaves it to it",
         )
+    if old is not None and new is not None and old.dormant != new.dormant:
+        yield Residue(
+            what="connections",
+            reason="those that are accepted, or cut, meanwhile are not undone; established ones may go on",
+        )
     if chains:
         yield Residue(
             what=f"counters of nft table {title}",

@@ -28,6 +28,7 @@ from planner.models.change import (
 )
 from planner.models.link import ForwardingEntry, Neighbour
 from planner.models.route import NextHop, NextHopObject, PolicyRule, Route
+from planner.parse.nft_tables import nft_tables
 
 T = TypeVar("T")
 ABSENT = "(absent)"
@@ -54,8 +55,12 @@ def describe(change: Change) -> str:
         case ChainPolicyChange(chain=chain, before=before, after=after):
             return f"{place(change)} policy of {chain}: {shown(before)} → {shown(after)}"
         case NativeTableChange(table=table, before=before, after=after):
-            verb = "added" if before is None else "removed" if after is None else "changed"
-            return f"nft table {table} {verb}"
+            if before is not None and after is not None:
+                heads = [" ".join(one.head) for text in (before, after) for one in nft_tables(text).values()]
+                return (
+                    f"nft table {table}: {_said(*heads)}" if len(heads) == 2 else f"nft table {table} changed"
+                )
+            return f"nft table {table} {'added' if before is None else 'removed'}"
         case NativeRuleChange():
             return _native_rule(change)
         case NativeObjectChange():
@@ -140,7 +145,7 @@ def _said(before: str, after: str) -> str:
     """What is said otherwise: `policy accept → policy drop`."""
     old, new = ([part.strip() for part in text.split(";") if part.strip()] for text in (before, after))
     gone, come = [part for part in old if part not in new], [part for part in new if part not in old]
-    return f"{shown('; '.join(gone) or before)} → {shown('; '.join(come) or after)}"
+    return f"{shown('; '.join(gone) or before or None)} → {shown('; '.join(come) or after or None)}"
 
 
 def _rule(change: RuleChange) -> str:

@@ -88,7 +88,10 @@ TOLD = {
         (("\tcounter c1 {\n\t\tpackets 12 bytes 840\n\t}\n\n", ""),),
         ["nft inet fw counter c1 removed: packets 0 bytes 0"],
     ),
-    "asleep": ((("table inet fw {\n", "table inet fw {\n\tflags dormant\n"),), ["nft table inet fw changed"]),
+    "asleep": (
+        (("table inet fw {\n", "table inet fw {\n\tflags dormant\n"),),
+        ["nft table inet fw: (absent) → flags dormant"],
+    ),
 }
 
 

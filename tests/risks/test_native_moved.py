@@ -20,6 +20,7 @@ from planner.nft.state import Recorded
 from planner.packet_changes import PacketChanges
 from planner.proposal.fragments import recognise
 from planner.proposal.propose import propose
+from planner.proposal.transition import propose_state
 from planner.report.words import describe
 from planner.risks.moved import Moved
 from planner.topology.derive import derive_topology
@@ -134,6 +135,22 @@ def test_what_is_proven_to_move_nothing(name: str) -> None:
     assert found.movers
     assert () == found.comparison.classes
     assert [True] * len(found.movers) == [found.proven(change) for change in found.movers]
+
+
+def test_a_table_that_wakes_up_acts_from_then_on() -> None:
+    """Asleep it hangs on no hook, and its flag alone is told."""
+    asleep = FW.replace("table inet fw {\n", "table inet fw {\n\tflags dormant\n")
+    outlook = propose_state(with_tables(asleep), with_tables(FW), name="after.json")
+    found = Moved(
+        PacketChanges(outlook, derive_topology(with_tables(asleep), None)),
+        changes_of(outlook, {}),
+        Horizon.NOW,
+    )
+    (change,) = found.movers
+
+    assert "nft table inet fw: flags dormant → (absent)" == describe(change)
+    assert found.comparison.classes
+    assert not found.proven(change)
 
 
 OPEN = {
