@@ -90,6 +90,13 @@ def rehearse(
     with progress("rehearsing"):
         found = _rehearsals(assessment, snapshot, proposed, thorough=thorough, load_modules=load_modules)
         rehearsals = tuple(found)
+    for cohort in assessment.cohorts:
+        others = [name for name in cohort.nodes if name != cohort.representative]
+        if others:
+            more = f" and {len(others) - 8} more" if len(others) > 8 else ""
+            note(
+                f"{cohort.representative} stands for {', '.join(others[:8])}{more}: the same but for their names"
+            )
     judged = with_rehearsals(assessment, snapshot, rehearsals)
     if judged.level > assessment.level:
         note(f"the rehearsal raises the level from {assessment.level.words} to {judged.level.words}")

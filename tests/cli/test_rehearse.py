@@ -1,5 +1,6 @@
 """`netchange rehearse` as a user meets it, where nothing can be rehearsed and with rehearsals that went well or badly."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -127,3 +128,18 @@ def test_an_assessment_and_its_snapshot_belong_together(
 def test_exit_codes(found: Rehearsal, strict: bool, code: int) -> None:
     """6 for what went wrong; 4 only under --strict, for a plan or step of which nothing is known."""
     assert code == exit_code((found,), strict=strict)
+
+
+def test_whom_a_node_stands_for_is_told(
+    capsysbinary: pytest.CaptureFixture[bytes], rehearsed: list[Rehearsal], tmp_path: Path
+) -> None:
+    """Nodes that are the same but for their names are rehearsed once: nobody has to guess which they are."""
+    document = json.loads(gzip.decompress(DEMO.read_bytes()))
+    other = {**document["nodes"][0], "name": "worker-9"}
+    both = tmp_path / "both.json"
+    both.write_text(json.dumps({**document, "nodes": [*document["nodes"], other]}))
+    rehearsed.append(evidence(Proof.PROVEN))
+
+    done = called(capsysbinary, "rehearse", "--before", both, SYSCTLS)
+
+    assert "worker-1 stands for worker-9" in done.err
