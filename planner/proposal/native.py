@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"^table (\S+ \S+) \{\n.*?^\}\n?", re.MULTILINE | re.DOTALL)
 
 def native_stage(state: NodeState, want: NodeState, source: Source) -> Iterator[Stage | Gap]:
     """At most one stage, and a gap for each table that differs and that nobody here can change."""
-    if state.native.text == want.native.text or state.gap("nft/text") or want.gap("nft/text"):
+    if state.native.text == want.native.text or _unread(state) or _unread(want):
         return
     have, wanted = own_tables(state), own_tables(want)
     left: set[str] = set()
@@ -44,6 +44,12 @@ def native_stage(state: NodeState, want: NodeState, source: Source) -> Iterator[
         after=state.model_copy(update={"native": _mixed(state, want, left)}),
         effects=tuple(Effect(what=f"nft/{title}", cause=Cause.PROPOSED, source=source) for title in changed),
     )
+
+
+def _unread(state: NodeState) -> bool:
+    """Whether the text was not read. The objects may be missing, which only the analysis of packets needs."""
+    sections = {gap.section for gap in state.gaps}
+    return "nft/text" in sections or ("nft" in sections and not state.native.text)
 
 
 def _without(tables: dict[str, NftTable], left: set[str]) -> dict[str, NftTable]:
