@@ -9,6 +9,8 @@ from plan_node import Planned, command, recipe, write
 
 from planner.models.proposal import Operation
 
+SHELL = {"nft": ("dash",), "legacy": ("busybox", "sh")}
+"""Each of the shells of nodes, with its own sed, grep and sort, takes one back end."""
 BACKENDS = pytest.mark.parametrize("backend", ["nft", "legacy"])
 SHELLS = pytest.mark.parametrize("shell", [("dash",), ("busybox", "sh")], ids=["dash", "busybox"])
 NETWORK = "10.0.0."
@@ -149,7 +151,8 @@ def changed_chain(node: Namespace, directory: Path, backend: str, before: str, a
     """FORWARD with these rules, changed to those in one step by an applied plan."""
     text = f"*filter\n-F FORWARD\n{filled('FORWARD', after)}\nCOMMIT\n"
     operations = (command(f"iptables-{backend}-restore", "--noflush", stdin=text),)
-    plan = Planned.on(node, recipe(restored(backend, filled("FORWARD", before)), operations, ()), directory)
+    made = recipe(restored(backend, filled("FORWARD", before)), operations, ())
+    plan = Planned.on(node, made, directory, SHELL[backend])
     applied = plan.apply()
     assert 0 == applied.returncode, applied.stderr
     assert after == letters(node, backend)
@@ -181,7 +184,7 @@ def test_a_chain_that_its_owner_has_written_again_gets_no_old_rules(
     text = f"*filter\n-F {chain}\n{filled(chain, after)}\nCOMMIT\n"
     operations = (command(f"iptables-{backend}-restore", "--noflush", stdin=text),)
     setup = restored(backend, f":{chain} - [0:0]\n{filled(chain, before)}")
-    plan = Planned.on(node, recipe(setup, operations, ()), tmp_path)
+    plan = Planned.on(node, recipe(setup, operations, ()), tmp_path, SHELL[backend])
     assert 0 == plan.apply().returncode
     write_chain(node, backend, found, chain)
 
@@ -198,7 +201,8 @@ def test_a_chain_of_ours_stays_while_others_use_it(node: Namespace, tmp_path: Pa
     """Rules of others in it, or rules that lead to it: it is not deleted under them, and our rules are gone all the same."""
     text = f"*filter\n:OURS - [0:0]\n:MORE - [0:0]\n:LAST - [0:0]\n{filled('OURS', 'XY')}\n{filled('MORE', 'Z')}\n-A LAST -j MORE\n-A FORWARD -j OURS\nCOMMIT\n"
     operations = (command(f"iptables-{backend}-restore", "--noflush", stdin=text),)
-    plan = Planned.on(node, recipe(restored(backend, filled("FORWARD", "a")), operations, ()), tmp_path)
+    made = recipe(restored(backend, filled("FORWARD", "a")), operations, ())
+    plan = Planned.on(node, made, tmp_path, SHELL[backend])
     assert 0 == plan.apply().returncode
     node.sh(restored(backend, f"{filled('OURS', 'y')}\n-A OUTPUT -j MORE"))
 
@@ -357,7 +361,7 @@ def test_the_very_same_is_left_and_named(node: Namespace, tmp_path: Path, kind: 
     """By hand nothing at all is changed; unattended the rest is taken back; with --force it is as before."""
     operations, _, same = KINDS[kind]
     rest = command("sysctl", "-w", "net.ipv4.conf.eth0.arp_ignore=1")
-    plan = planned(node, tmp_path, [rest, *operations])
+    plan = planned(node, tmp_path, [rest, *operations], ("busybox", "sh"))
     node.sh(same)
     found = plan.differs_from(-1)
 
@@ -387,10 +391,12 @@ def told(node: Namespace) -> set[str]:
     return set(node.sh(LOOK).splitlines())
 
 
-def planned(node: Namespace, directory: Path, operations: Sequence[Operation]) -> Planned:
+def planned(
+    node: Namespace, directory: Path, operations: Sequence[Operation], shell: tuple[str, ...] = ("dash",)
+) -> Planned:
     """A node with links, and these steps applied."""
     files = (Path("/run/test/x.conf"),)
-    plan = Planned.on(node, recipe(LINKS, tuple(operations), files), directory)
+    plan = Planned.on(node, recipe(LINKS, tuple(operations), files), directory, shell)
     assert len(operations) == plan.steps
     applied = plan.apply()
     assert 0 == applied.returncode, applied.stderr
