@@ -1,7 +1,9 @@
 """Commands of nft carried out on recorded tables: one transaction, in which everything holds or nothing is done."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import assert_never
 
 from planner.nft.blocks import elements_of
@@ -247,13 +249,13 @@ def _check_rule(table: Table, command: AddRule) -> None:
 def _check(table: Table) -> None:
     """What the kernel checks at the end of the transaction: calls of chains that are there, and no way back to itself."""
     calls: dict[str, set[str]] = {}
+    led = {name: _verdicts(held) for name, held in table.sets.items() if held.spec.data == ("verdict",)}
     for name, chain in table.chains.items():
         called: set[str] = set()
         for rule in chain.rules:
             found = targets(rule.expr)
             for one in sorted(named_sets(rule.expr)):
-                held = table.sets.get(one)
-                found |= _verdicts(held) if held else frozenset()
+                found |= led.get(one, frozenset())
             for target in sorted(found):
                 if target not in table.chains:
                     raise RefusedError(
@@ -269,11 +271,7 @@ def _check(table: Table) -> None:
 
 
 def _verdicts(held: Set) -> frozenset[str]:
-    return (
-        frozenset().union(*(targets([{"": one.data}]) for one in held.elements))
-        if held.spec.data
-        else frozenset()
-    )
+    return frozenset().union(*(targets([{"": one.data}]) for one in held.elements))
 
 
 def _walk(chain: str, calls: dict[str, set[str]], above: tuple[str, ...]) -> None:
@@ -299,28 +297,33 @@ def _add_set(table: Table, command: AddSet) -> None:
 
 
 def _put(held: Set, elements: Iterable[Element], name: str, *, new: bool = False) -> None:
+    known = {_same(one.value): one for one in held.elements}
     for one in elements:
-        same = next((other for other in held.elements if other.value == one.value), None)
-        if same is not None:
-            if new or same.data != one.data:
-                raise RefusedError(f"an element of {name} exists already")
-            continue
-        if not held.spec.auto_merge and len(held.spec.kinds) == 1 and "interval" in held.spec.flags:
-            _apart(held, one.value, name)
-        held.elements.append(one)
+        same = known.get(_same(one.value))
+        if same is None:
+            known[_same(one.value)] = one
+            held.elements.append(one)
+        elif new or same.data != one.data:
+            raise RefusedError(f"an element of {name} exists already")
+    if not held.spec.auto_merge and len(held.spec.kinds) == 1 and "interval" in held.spec.flags:
+        _apart(held, name)
     held.printed, held.item = (), None
 
 
-def _apart(held: Set, value: Json, name: str) -> None:
+def _same(value: Json) -> str:
+    return json.dumps(value)
+
+
+def _apart(held: Set, name: str) -> None:
+    """Intervals of a set that does not merge them may not overlap."""
     kind = held.spec.kinds[0]
-    if value == "*" or (isinstance(value, str) and value.endswith("*")):
-        return
-    low, high = interval_of(value, kind)
-    for other in held.elements:
-        if other.value == "*" or (isinstance(other.value, str) and other.value.endswith("*")):
-            continue
-        first, last = interval_of(other.value, kind)
-        if low <= last and first <= high:
+    spans = sorted(
+        interval_of(one.value, kind)
+        for one in held.elements
+        if not (isinstance(one.value, str) and one.value.endswith("*"))
+    )
+    for (_, last), (first, _) in pairwise(spans):
+        if first <= last:
             raise RefusedError(
                 f"an interval of {name} overlaps with another one, and the set has no `auto-merge`"
             )
@@ -345,12 +348,11 @@ def _elements(table: Table, command: ChangeElements, done: Carried) -> None:
             raise RefusedError(f"set {command.name} has no `flags interval`, and takes no ranges")
         _put(held, wanted, command.name, new=command.how == "create")
         return
+    known = {_same(one.value): one for one in held.elements}
     for one in wanted:
-        same = next((other for other in held.elements if other.value == one.value), None)
-        if same is not None:
-            held.elements.remove(same)
-        elif command.how == "delete":
+        if known.pop(_same(one.value), None) is None and command.how == "delete":
             raise RefusedError(f"an element that is to be deleted is not in set {command.name}")
+    held.elements = list(known.values())
     held.printed, held.item = (), None
 
 

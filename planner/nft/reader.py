@@ -1,6 +1,7 @@
 """A text of nft as commands: table blocks and the command form."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from planner.nft.blocks import read_base, read_priority, read_set_block, statement
 from planner.nft.commands import (
@@ -32,6 +33,12 @@ READS = frozenset({"list", "describe", "monitor", "export", "get"})
 NOUNS = frozenset({"table", "chain", "rule", "set", "map", "element", *OBJECTS})
 
 __all__ = ["read_commands", "read_priority"]
+
+
+@lru_cache(maxsize=8)
+def read_alone(text: str) -> tuple[Command, ...]:
+    """Commands of a text that includes nothing; equal texts are read once. Raises SyntaxMistakeError."""
+    return tuple(read_commands(text))
 
 
 def read_commands(

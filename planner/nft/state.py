@@ -5,14 +5,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from planner.nft.commands import AddChain, AddObject, AddRule, AddSet, AddTable, TableKey
+from planner.nft.commands import AddChain, AddObject, AddSet, AddTable, TableKey
 from planner.nft.reader import read_commands
-from planner.nft.right import in_order
-from planner.nft.rules import Rule
+from planner.nft.rules import Rule, read_rule
 from planner.nft.table import Chain, Item, Set, Table, Thing, table_items, table_text
-from planner.nft.tokens import SyntaxMistakeError
-from planner.nft.values import Json
+from planner.nft.tokens import SyntaxMistakeError, tokens_of
 
+CHAIN = re.compile(r"^\tchain (\S+) \{$")
 HEAD = re.compile(r"^table (\S+) (\S+) \{$")
 
 
@@ -108,11 +107,6 @@ def _objects(json_text: str) -> list[Item]:
 def _table(key: TableKey, text: str, items: list[Item]) -> Table:
     table = Table(key)
     lines = text.split("\n")
-    exprs: dict[str, list[Json]] = {}
-    for item in items:
-        body = item.get("rule")
-        if isinstance(body, dict):
-            exprs.setdefault(str(body.get("chain")), []).append(body.get("expr"))
     known = {
         (kind, str(body.get("name"))): item
         for item in items
@@ -120,37 +114,66 @@ def _table(key: TableKey, text: str, items: list[Item]) -> Table:
         if isinstance(body, dict) and kind not in {"table", "chain", "rule"}
     }
     spans = dict(_spans(lines))
-    for command in read_commands(text):
+    bare, written = _without_rules(lines)
+    for command in read_commands(bare):
         match command:
             case AddTable(flags=flags, comment=comment):
                 table.flags, table.comment = flags, comment
             case AddChain(chain=name, base=base, policy=policy, comment=comment):
                 table.chains[name] = Chain(base, policy, comment)
             case AddSet(name=name, spec=spec, elements=elements):
-                held = Set(
+                table.sets[name] = Set(
                     spec, list(elements), spans.get((spec.kind, name), ()), known.get((spec.kind, name))
                 )
-                table.sets[name] = held
             case AddObject(kind=kind, name=name):
                 told = tuple(line.strip() for line in spans.get((kind, name), ()))
                 table.things[kind, name] = Thing(told, known.get((kind, name)))
-            case AddRule(chain=name, rule=rule, at=at):
-                table.chains[name].rules.append(
-                    _kept(rule, lines[at.line - 1], exprs.get(name), len(table.chains[name].rules))
-                )
             case _:
                 pass
+    bodies: dict[str, list[Item]] = {}
+    for item in items:
+        body = item.get("rule")
+        if isinstance(body, dict):
+            bodies.setdefault(str(body.get("chain")), []).append(body)
+    for name, chain in table.chains.items():
+        chain.rules = _rules(written.get(name, []), bodies.get(name, []), key[0])
     return table
 
 
-def _kept(rule: Rule, line: str, exprs: list[Json] | None, at: int) -> Rule:
-    """The rule with nft's own words about it."""
-    expr = rule.expr
-    if exprs is not None and at < len(exprs):
-        found = exprs[at]
-        if isinstance(found, list):
-            expr = tuple(one for one in found if isinstance(one, dict))
-    return replace(rule, text=line.strip(), expr=expr, refused="")
+def _without_rules(lines: list[str]) -> tuple[str, dict[str, list[str]]]:
+    """The table without rules, and those of each chain: what nft prints of one stands on a line, or deeper ones below it."""
+    kept: list[str] = []
+    rules: dict[str, list[str]] = {}
+    inside: list[str] | None = None
+    for line in lines:
+        opening = CHAIN.match(line)
+        if opening:
+            inside = rules.setdefault(opening[1], [])
+        elif line == "\t}":
+            inside = None
+        elif inside is not None and not line.startswith(
+            ("\t\ttype ", "\t\tpolicy ", '\t\tcomment "', "\t\tflags ")
+        ):
+            if line.startswith(("\t\t\t", "\t\t}")) and inside:
+                inside[-1] += f"\n{line}"
+            else:
+                inside.append(line)
+            continue
+        kept.append(line)
+    return "\n".join(kept), rules
+
+
+def _rules(lines: list[str], bodies: list[Item], family: str) -> list[Rule]:
+    """Rules in nft's own words; their objects, or what this reader makes of the words where they are not known."""
+    if len(lines) != len(bodies):
+        return [
+            replace(read_rule(list(tokens_of(line)), family), text=line.strip(), refused="") for line in lines
+        ]
+    return [
+        Rule(line.strip(), tuple(one for one in expr if isinstance(one, dict)), str(body.get("comment", "")))
+        for line, body in zip(lines, bodies, strict=True)
+        if isinstance(expr := body.get("expr"), list)
+    ]
 
 
 def _spans(lines: list[str]) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
@@ -164,6 +187,3 @@ def _spans(lines: list[str]) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]
         elif line == "\t}" and start >= 0:
             yield key, tuple(lines[start:at])
             start = -1
-
-
-__all__ = ["Recorded", "UnreadableTableError", "in_order"]

@@ -93,6 +93,7 @@ class Cursor:
     def __init__(self, tokens: Sequence[Token], *, line: int = 0) -> None:
         self.tokens = tokens
         self.at = 0
+        self._words = [token.text if token.kind != "string" else "" for token in tokens]
         self._line = line
 
     @property
@@ -110,9 +111,7 @@ class Cursor:
     def peek(self, ahead: int = 0) -> str:
         """The text of a token to come; empty after the last one, and for a quoted string."""
         at = self.at + ahead
-        if at >= len(self.tokens) or self.tokens[at].kind == "string":
-            return ""
-        return self.tokens[at].text
+        return self._words[at] if at < len(self._words) else ""
 
     def token(self) -> Token | None:
         """The next token, not taken."""
@@ -128,10 +127,12 @@ class Cursor:
 
     def accept(self, *words: str) -> bool:
         """Whether the next tokens are these, which then are taken."""
-        if all(self.peek(ahead) == word for ahead, word in enumerate(words)):
-            self.at += len(words)
-            return True
-        return False
+        if self.peek() != words[0]:
+            return False
+        if len(words) > 1 and any(self.peek(ahead) != word for ahead, word in enumerate(words)):
+            return False
+        self.at += len(words)
+        return True
 
     def rest(self) -> Sequence[Token]:
         """What is left, taken."""

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from planner.errors import NetchangeError
 from planner.models.proposal import Fragment, FragmentKind
-from planner.nft.reader import read_commands
+from planner.nft.reader import read_alone
 from planner.nft.tokens import SyntaxMistakeError
 
 ROOTS = ("etc", "usr", "run", "var", "lib", "opt")
@@ -134,7 +134,7 @@ def recognise(
 def _check_nft(path: str, text: str) -> None:
     """Raises NetchangeError at what nft would refuse before it looks at any table."""
     try:
-        tuple(read_commands(text.removeprefix("\ufeff")))
+        read_alone(text.removeprefix("\ufeff"))
     except SyntaxMistakeError as error:
         raise NetchangeError(
             reference="nft-syntax",

@@ -11,7 +11,7 @@ from planner.models.source import Gap, Source
 from planner.nft.apply import Carried, RefusalError, carry_out
 from planner.nft.commands import At, TableKey
 from planner.nft.commands import Command as NftCommand
-from planner.nft.reader import read_commands
+from planner.nft.reader import read_alone, read_commands
 from planner.nft.state import Recorded, UnreadableTableError
 from planner.nft.tokens import SyntaxMistakeError
 from planner.proposal.nft_managed import Managed
@@ -31,7 +31,11 @@ def run_nft(command: Command, state: NodeState) -> Outcome:
     text, name = call
     missing: list[tuple[int, str]] = []
     try:
-        commands = list(read_commands(text, include=lambda path: included(path, state), missing=missing))
+        commands: Sequence[NftCommand] = (
+            list(read_commands(text, include=lambda path: included(path, state), missing=missing))
+            if "include" in text
+            else read_alone(text)
+        )
     except SyntaxMistakeError as error:
         return Outcome(state, error=f"nft: {_where(command, At(error.line), name)}: {error.message}")
     return _transaction(commands, missing, command, state, name)
