@@ -53,6 +53,13 @@ ICMP6 = {
     "ind-neighbor-advert": 142, "mld2-listener-report": 143,
 }  # fmt: skip
 FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
+CODES = {
+    "net-unreachable": 0, "host-unreachable": 1, "prot-unreachable": 2, "port-unreachable": 3, "frag-needed": 4,
+    "net-prohibited": 9, "host-prohibited": 10, "admin-prohibited": 13,
+}  # fmt: skip
+CODES6 = {
+    "no-route": 0, "admin-prohibited": 1, "addr-unreachable": 3, "port-unreachable": 4, "policy-fail": 5, "reject-route": 6,
+}  # fmt: skip
 CODE_POINTS = {
     "be": 0, "ef": 46, "va": 44, "le": 1, **{f"cs{one}": one * 8 for one in range(8)},
     **{f"af{one}{other}": one * 8 + other * 2 for one in range(1, 5) for other in range(1, 4)},
@@ -236,7 +243,7 @@ class Reading:
             if (protocol == "icmp") != (self.family == "ip"):
                 return Key(lambda _value: NEVER, NEVER)
             fields = {"type": Field.ICMP_TYPE, "code": Field.ICMP_CODE}
-            names = {} if name == "code" else ICMP if protocol == "icmp" else ICMP6
+            names = {"type": (ICMP, ICMP6), "code": (CODES, CODES6)}[name][protocol == "icmpv6"]
             return self._field(fields[name], names, self.protocol(PROTOCOLS[protocol]))
         if (protocol, name) == ("tcp", "flags"):
             return self._field(Field.TCP_FLAGS, FLAGS, self.protocol(6))
@@ -285,8 +292,12 @@ class Reading:
         match left, op, right:
             case ({"&": [inner, mask]}, ("==" | "!="), _):
                 pass
-            case ({"payload": {"protocol": "tcp", "field": "flags"}}, "in", _):
+            case ({"payload": {"protocol": "tcp", "field": "flags"}}, ("in" | "!"), _):
                 inner, mask = left, right
+            case ({"ct": {"key": "state"}}, "!", _):
+                # The bits of a set that the packet's state is none of.
+                states = right if isinstance(right, list) else [right]
+                return Not(CtStateIs(tuple(str(one).upper() for one in states)))
             case _:
                 return None
         has: Condition
@@ -298,6 +309,8 @@ class Reading:
                 has, found = TRACKED, _masked(ConnectionMarkIs, mask, right)
             case {"payload": {"protocol": "tcp", "field": "flags"}} if op == "in":
                 has, found = self.protocol(6), Not(FieldBits(Field.TCP_FLAGS, _flags(mask), 0))
+            case {"payload": {"protocol": "tcp", "field": "flags"}} if op == "!":
+                has, found = self.protocol(6), FieldBits(Field.TCP_FLAGS, _flags(mask), 0)
             case {"payload": {"protocol": "tcp", "field": "flags"}}:
                 has, found = self.protocol(6), FieldBits(Field.TCP_FLAGS, _flags(mask), _flags(right))
             case {"payload": {"protocol": ("ip" | "ip6") as family, "field": ("saddr" | "daddr") as name}}:

@@ -102,6 +102,20 @@ def _targets(part: object) -> set[str]:
     return found
 
 
+def links_of(statements: Sequence[Statement]) -> frozenset[str]:
+    """Links that `iif` and `oif` name: nft looks up their numbers when it reads the rule."""
+    found: set[str] = set()
+    for one in statements:
+        match one.get("match"):
+            case {"left": {"meta": {"key": "iif" | "oif"}}, "right": str(name)}:
+                found.add(name)
+            case {"left": {"meta": {"key": "iif" | "oif"}}, "right": {"set": [*names]}}:
+                found.update(str(name) for name in names)
+            case _:
+                pass
+    return frozenset(found)
+
+
 def named_sets(statements: Sequence[Statement]) -> frozenset[str]:
     """Sets and maps that the rule names."""
     return frozenset(_sets(list(statements)))

@@ -9,9 +9,10 @@ from planner.models.proposal import Command, Effect
 from planner.models.ruleset import NativeRuleset
 from planner.models.source import Gap, Source
 from planner.nft.apply import Carried, RefusalError, carry_out
-from planner.nft.commands import At, TableKey
+from planner.nft.commands import AddRule, At, TableKey
 from planner.nft.commands import Command as NftCommand
 from planner.nft.reader import read_alone, read_commands
+from planner.nft.rules import links_of
 from planner.nft.state import Recorded, UnreadableTableError
 from planner.nft.tokens import SyntaxMistakeError
 from planner.proposal.nft_managed import Managed
@@ -104,6 +105,7 @@ def _transaction(
     tables = Recorded(native.text, native.json_text)
     managed = Managed(state, tables)
     try:
+        _check_links(commands, state)
         mine, gaps = managed.take(commands, lambda at: _source(command, at, name))
         done = carry_out(mine, tables)
     except RefusalError as refusal:
@@ -133,6 +135,19 @@ def _transaction(
         update["gaps"] = (*state.gaps, *managed.unknown)
     after = state.model_copy(update=update) if update else state
     return Outcome(after, effects=(*_effects(done, command, name), *managed.effects), gaps=gaps)
+
+
+def _check_links(commands: Sequence[NftCommand], state: NodeState) -> None:
+    """`iif NAME` is the number that the link has now: without the link nft refuses the file. Raises RefusalError."""
+    if not state.links or state.gap("links") is not None:
+        return
+    names = {link.name for link in state.links}
+    for command in commands:
+        absent = sorted(links_of(command.rule.expr) - names) if isinstance(command, AddRule) else []
+        if absent:
+            raise RefusalError(
+                command.at, f"there is no link {absent[0]} (`iifname` asks for a name, and may wait for it)"
+            )
 
 
 def _emptied(commands: Sequence[NftCommand]) -> bool:

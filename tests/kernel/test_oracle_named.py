@@ -539,6 +539,9 @@ ONE_RULE = [
     ("goto closed; drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
     ("meta skuid 0 drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
     ("ip ttl < 64 drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ct state ! established,related drop", "10.1.0.5.1000", "10.2.0.9.53", "silence"),
+    ("ct state ! new,untracked drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
+    ("tcp flags ! fin drop", "10.1.0.5.1000", "10.2.0.9.53", "sent"),
 ]
 
 
@@ -548,6 +551,24 @@ def test_rules_of_nft(rules: str, source: str, destination: str, expected: str) 
     text = NFT.format(rules.replace("; ", "\n"))
     with by_hand(setup=f"nft -f - <<'E'\n{text}\nE") as node:
         flow = udp(source, destination)
+        assert expected == node.outcome(flow).split()[0]
+        assert expected == node.grouped(flow).split()[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("tcp flags ! fin,rst drop", "silence"),
+        ("tcp flags ! syn,fin drop", "sent"),
+        ("tcp flags & (fin|syn|rst|psh|ack|urg) == 0x0 drop", "sent"),
+        ("tcp flags != syn drop", "sent"),
+        ("tcp flags syn / fin,syn,rst,ack drop", "silence"),
+    ],
+)
+def test_flags_in_rules_of_nft(rule: str, expected: str) -> None:
+    """None of some bits, exactly some bits, some bits of a mask."""
+    with by_hand(setup=f"nft -f - <<'E'\n{NFT.format(rule)}\nE") as node:
+        flow = tcp("10.1.0.5.1000", "10.2.0.9.80")
         assert expected == node.outcome(flow).split()[0]
         assert expected == node.grouped(flow).split()[0]
 

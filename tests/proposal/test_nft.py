@@ -5,6 +5,7 @@ import json
 import pytest
 
 from planner.models.horizon import Horizon
+from planner.models.link import Link
 from planner.models.node import ConfigFile, NodeState
 from planner.models.proposal import Outlook
 from planner.models.ruleset import NativeRuleset, Ruleset, Table
@@ -216,3 +217,15 @@ def test_a_file_that_only_loads_while_its_table_is_there_fails_at_boot() -> None
     (gap,) = outlook.gaps
     assert "table inet fw does not exist" in gap.reason
     assert "/etc/nftables.conf:1" == str(gap.source)
+
+
+@pytest.mark.parametrize(("word", "refused"), [("iif", True), ("iifname", False)])
+def test_a_link_that_is_not_there_is_refused_by_number_only(word: str, refused: bool) -> None:
+    """nft asks the kernel for the number of `iif`; a name is compared packet by packet."""
+    start = node(FW).model_copy(update={"links": (Link(name="lo", index=1, kind=""),)})
+
+    outlook = laid(f"add rule inet fw input iif lo accept\nadd rule inet fw input {word} wg0 accept\n", start)
+
+    (stage,) = outlook.stages
+    assert refused == bool(stage.error)
+    assert (1 if refused else 3) == len(rules(after(outlook)))
