@@ -12,6 +12,7 @@ from planner.models.ruleset import Table
 from planner.netfilter.differing import differing
 from planner.netfilter.effect import Dnat, Goto, Jump
 from planner.netfilter.lower import lower_text
+from planner.netfilter.mention import mentions
 from planner.proposal.iptables.edit import called_by
 from planner.risks.netfilter.structure import jumps, leads_to
 
@@ -141,6 +142,7 @@ def test_chains_that_differ() -> None:
     other = {"D": (), "B": (), "A": ("-j C",), "C": ("-j ACCEPT",)}
 
     assert ("A", "D") == differing(one, other) == differing(one, other)
+    assert ("D", "A") == differing(other, one)
     assert () == differing(one, one)
     assert () == differing(one, dict(one))
 
@@ -154,3 +156,12 @@ def test_the_prefix_that_all_packets_have() -> None:
     assert (0x0A000601, 32) == space.common(space.equals(Part.DESTINATION, 0x0A000601), Part.DESTINATION)
     assert (0, 0) == space.common(space.all, Part.DESTINATION)
     assert (0, 0) == space.common(space.equals(Part.SOURCE, 7), Part.DESTINATION)
+
+
+def test_a_word_in_some_rule() -> None:
+    """Rules are not joined to words that none of them holds."""
+    chains = {"A": ("-m rpfilter", "-j B"), "B": ("-j ACCEPT",)}
+
+    assert mentions(chains, "-m set", "-m rpfilter")
+    assert not mentions(chains, "rpfilter -j", "-m set")
+    assert not mentions({}, "-j")

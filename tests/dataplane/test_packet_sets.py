@@ -144,3 +144,13 @@ def test_a_full_space_says_so() -> None:
                 for n in range(500)
             ]
         )
+
+
+@pytest.mark.parametrize("family", ["ip", "ip6"])
+@pytest.mark.parametrize("part", [Part.PROTOCOL, Part.DESTINATION, Part.SOURCE, Part.DESTINATION_PORT])
+def test_a_value_laid_on_a_set(family: str, part: Part) -> None:
+    """As both sets together, whatever the set asks of the same field."""
+    space = Space.of(family)
+    value = 0x0A60_0017 & (1 << len(space.variables[part])) - 1
+    for among in (space.all, space.equals(Part.DESTINATION_PORT, 23), ~space.equals(part, value)):
+        assert space.equals(part, value) & among == space.having(part, value, among)
