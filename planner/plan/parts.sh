@@ -208,8 +208,7 @@ chains() {
     case $nc_line in
     'table '*)
       nc_table=${nc_rest##* }
-      "$(real "${nc_rest% *}")" </dev/null 2>/dev/null | sed -n "/^\\*$nc_table\$/,/^COMMIT\$/p" >"$state/part-live"
-      [ -n "$nc_making" ] || : >"$state/part-deleted"
+      read_table "${nc_rest% *}" || return 0
       ;;
     'chain '*)
       nc_chain=$nc_rest
@@ -236,6 +235,19 @@ chains() {
     'end') end_chain ;;
     esac
   done
+}
+
+# What cannot be read is not absent. A table with rules that only nft can tell is printed as a remark (iptables-nft-save).
+read_table() {
+  [ -n "$nc_making" ] || : >"$state/part-deleted"
+  if "$(real "$1")" </dev/null >"$state/part-all" 2>/dev/null &&
+    ! grep -q "^# Table .$nc_table. is incompatible" "$state/part-all"; then
+    sed -n "/^\\*$nc_table\$/,/^COMMIT\$/p" "$state/part-all" >"$state/part-live"
+    return 0
+  fi
+  at_least foreign
+  because "$1 does not tell the rules of table $nc_table"
+  return 1
 }
 
 begin_chain() {

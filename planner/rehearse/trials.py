@@ -24,8 +24,10 @@ TIMER = 1
 """Seconds until the dead-man timer fires."""
 WAITS = 600
 SHOWN = 6
-MOST = 20
+MOST = 300
 """Changes of a kind that are looked at for something that somebody else could do to them."""
+TRIES = 10
+"""Things that are tried until one can be done."""
 REFUSED = 3
 """Exit status of rollback.sh where somebody else has changed what a step set."""
 SAME = "foreign/same"
@@ -160,8 +162,8 @@ def _play(
             told.append(f"not played, {kind}: {found.reason}")
             continue
         trouble = ""
-        for foreign in found[:MOST]:
-            if any(one.thing == foreign.thing and one.thing for one in played):
+        for foreign in found[:TRIES]:
+            if any(one.argv == foreign.argv or (one.thing and one.thing == foreign.thing) for one in played):
                 break
             done = ground.stage.run(foreign.argv, foreign.stdin)
             if done.status == 0:

@@ -164,6 +164,22 @@ def write_chain(node: Namespace, backend: str, rules: str, chain: str = "FORWARD
     node.sh(restored(backend, f"-F {chain}\n{filled(chain, rules)}"))
 
 
+def test_what_cannot_be_read_is_not_taken_for_absent(node: Namespace, tmp_path: Path) -> None:
+    """A tool that fails tells nothing: the rollback stops, and does not claim that the rules are gone."""
+    plan = changed_chain(node, tmp_path, "nft", "ab", "abX")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "iptables-nft-save").write_text("#!/bin/sh\nexit 1\n")
+    (tools / "iptables-nft-save").chmod(0o755)
+
+    refused = plan.script("rollback.sh", PATH=f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
+
+    assert 3 == refused.returncode
+    assert "does not tell the rules of table filter" in refused.stderr
+    assert "abX" == letters(node, "nft")
+    assert 0 == plan.rollback().returncode
+
+
 OWNED = {
     "another rule than the one we took away": ("pq", "q", "rs", "rs", 3),
     "the one that we took away is not among the new ones": ("pq", "q", "qr", "qr", 3),
