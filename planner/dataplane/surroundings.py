@@ -29,7 +29,8 @@ def surroundings(walk: Walk, flow: Flow) -> End | None:
             return end
     if {"cilium_host", "cilium_net"} & view.links.keys():
         return walk.doubt("Cilium's eBPF programs on the links decide before the kernel's routing and rules")
-    aside = view.native.aside(frozenset({"netdev"}), frozenset({"ingress", "egress"}))
+    # Tables of inet have hooks of links, too (nft(8), ingress).
+    aside = view.native.aside(frozenset({"netdev", "inet"}), frozenset({"ingress", "egress"}))
     for base in aside:
         if end := walk.doubt(f"{base} is on a link, and not modelled"):
             return end

@@ -159,6 +159,10 @@ OPEN = {
         "nft 'table bridge br { chain f { type filter hook forward priority 0; }; }'",
         "it acts on frames that cross a bridge",
     ),
+    "a-link-hook-of-inet": (
+        "nft 'table inet ing { chain c { type filter hook ingress device \"eth0\" priority 0; policy drop; }; }'",
+        "it acts on links",
+    ),
     "arp": (
         "nft 'table arp a { chain f { type filter hook input priority 0; }; }'",
         "it acts on ARP",
