@@ -1,6 +1,9 @@
 """The pipeline as a whole: cohorts, equal input, another snapshot as the proposal."""
 
+from strategies import DEMO
+
 from planner.assess import assess, assess_snapshots
+from planner.cli.inputs import load_state
 from planner.models.finding import Level
 from planner.models.link import Address, Link
 from planner.models.node import NodeState
@@ -148,3 +151,12 @@ def test_what_is_not_understood_is_not_nothing() -> None:
     assert (Level.LOW, Level.NONE) == (unread.level, idle.level)
     assert "as far as the proposal is understood; 1 part is not" in view(unread).headline
     assert "nothing changes" == view(idle).headline
+
+
+def test_paths_that_hang_on_what_is_not_understood_are_no_small_matter() -> None:
+    """Nobody knows whether pods are still reached once a chain on their way holds something that is not read."""
+    text = "add rule ip filter INPUT tcp dport 9999 drop\n"
+    found = assess(load_state(DEMO), [recognise("fw.nft", text)])
+
+    assert Level.MEDIUM is found.level
+    assert "may hang on it" in view(found).headline

@@ -201,7 +201,9 @@ def _headline(assessment: Assessment) -> str:
         unread = len({str(gap) for gap in assessment.gaps if gap.section == "proposal"})
         if unread:
             part = f"{unread} parts are not" if unread > 1 else "1 part is not"
-            return f"nothing changes as far as the proposal is understood; {part}{also}"
+            hang = sum(one.doubtful and one.step is None for one in assessment.invariants)
+            paths = f", and {count(hang, 'path')} may hang on it" if hang else ""
+            return f"nothing changes as far as the proposal is understood; {part}{paths}{also}"
         return f"nothing changes{also}"
     levels = Counter(scored.score.level for scored in assessment.findings)
     parts = [f"{levels[level]} {level.words}" for level in sorted(levels, reverse=True) if level]
