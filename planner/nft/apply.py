@@ -189,7 +189,12 @@ def _add_rule(table: Table, command: AddRule, done: Carried) -> None:
     rules = chain.rules
     done.rules.append((table.key, command.chain, rule.text, command.at))
     if command.rule.unread:
-        done.unknown.append((command.at, f"`{command.rule.unread[:160]}` in the rule is not modelled"))
+        done.unknown.append(
+            (
+                command.at,
+                f"`{command.rule.unread[:160]}` in the rule is not modelled, or no word of nft (`nft -c -f` tells)",
+            )
+        )
     if place is not None and place.index is None:
         done.unknown.append(
             (command.at, f"which rule of chain {command.chain} has handle {place.handle} is not recorded")

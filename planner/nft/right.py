@@ -42,6 +42,8 @@ def read_value(cursor: Cursor, kind: str) -> Json:
         raise NotReadError(token.text)
     if kind == "iface_index" and token.text == "0":
         raise NotReadError("a link's number")
+    if kind in NAMES and token.kind == "word" and token.text in VERDICTS:
+        raise NotReadError(f"`{token.text}` where a name must stand")
     if kind in NAMES or kind == "ether_addr" or token.kind == "string":
         low = read_constant(token.text, kind)
         if cursor.peek() == "-":

@@ -12,6 +12,8 @@ from planner.nft.table import Chain, Item, Set, Table, Thing, table_items, table
 from planner.nft.tokens import SyntaxMistakeError, tokens_of
 
 CHAIN = re.compile(r"^\tchain (\S+) \{$")
+OWN = re.compile(r'^\t\t(?:type \w+ hook |policy (?:accept|drop);|comment "[^"]*"$|flags offload;?$)')
+"""What a chain says of itself, before its rules."""
 HEAD = re.compile(r"^table (\S+) (\S+) \{$")
 
 
@@ -151,9 +153,7 @@ def _without_rules(lines: list[str]) -> tuple[str, dict[str, list[str]]]:
             inside = rules.setdefault(opening[1], [])
         elif line == "\t}":
             inside = None
-        elif inside is not None and not line.startswith(
-            ("\t\ttype ", "\t\tpolicy ", '\t\tcomment "', "\t\tflags ")
-        ):
+        elif inside is not None and (inside or not OWN.match(line)):
             if line.startswith(("\t\t\t", "\t\t}")) and inside:
                 inside[-1] += f"\n{line}"
             else:
