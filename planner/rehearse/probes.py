@@ -43,7 +43,9 @@ class Prober:
     def not_rehearsed(self) -> tuple[NotRehearsed, ...]:
         """Paths that could not be tried, or of which the stage shows another thing than the model from the beginning on."""
         told = [
-            NotRehearsed(what=f"packet of {name}", reason=reason) for name, reason in self._left_out.items()
+            NotRehearsed(what=f"packet: {path.words}", reason=self._left_out[path.name])
+            for path in self._paths
+            if path.name in self._left_out
         ]
         if self._more:
             told.append(
