@@ -18,7 +18,9 @@ def differing(one: Chains, other: Chains) -> tuple[str, ...]:
     found = _turned(one, other)
     if found is None:
         # Most chains are the same objects, so that their rules need not be looked at.
-        found = [name for name, rules in one.items() if (held := other.get(name)) is not rules and held != rules]
+        found = [
+            name for name, rules in one.items() if (held := other.get(name)) is not rules and held != rules
+        ]
         found += [name for name in other if name not in one]
     # Both are held, so that no others can get their identity.
     _KNOWN.append((one, other, tuple(found)))

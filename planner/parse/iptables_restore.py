@@ -79,7 +79,12 @@ def read_restore_file(
 
 
 def _read(
-    text: str, family: Family, name: str, known: Container[str] | None, tables: list[RestoreTable], gaps: list[Gap]
+    text: str,
+    family: Family,
+    name: str,
+    known: Container[str] | None,
+    tables: list[RestoreTable],
+    gaps: list[Gap],
 ) -> None:
     if "\0" in text:
         raise mistake(name, 0, "the file holds NUL bytes: it is not text")

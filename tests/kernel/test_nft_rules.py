@@ -106,9 +106,11 @@ def test_what_nft_prints_is_read_as_what_it_says(printed: list[tuple[str, list[o
     wrong = [
         (line, again.text)
         for place, _ in known()
-        if not ALONE.search(printed[place][0])
-        and (line := COUNTED.sub("counter packets 0 bytes 0", printed[place][0]))
-        != (again := read_rule(list(tokens_of(line)), families[place])).text
+        if (
+            not ALONE.search(printed[place][0])
+            and (line := COUNTED.sub("counter packets 0 bytes 0", printed[place][0]))
+            != (again := read_rule(list(tokens_of(line)), families[place])).text
+        )
         or again.unread
     ]
 
