@@ -139,7 +139,7 @@ def _check_nft(path: str, text: str) -> None:
         raise NetchangeError(
             reference="nft-syntax",
             message=f"`{path}:{error.line}`: {error.message}",
-            hint=f"nft would load nothing of the file; `nft -c -f {path}` on a node names the same line",
+            hint=f"nft would load nothing of the file; `nft -c -f {path}` on a node names the same line; `--as file` compares the text alone",
         ) from error
 
 
