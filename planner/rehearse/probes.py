@@ -1,5 +1,6 @@
 """The packets that must arrive, really sent on a stage, beside what the model says of them."""
 
+from planner.dataplane.view import view_of
 from planner.invariants.check import paths, same_packets
 from planner.invariants.walk import LOCAL, walk
 from planner.models.cluster import Cluster
@@ -33,6 +34,8 @@ class Prober:
             for path in self._paths
             if path.flow.state == "ESTABLISHED" and path.flow.protocol == TCP and path.ends_at == (LOCAL,)
         }
+        unknown = view_of(self._node).missing("volatile/listeners")
+        self._listeners = () if unknown else self._node.volatile.listeners
         self._walked = self._node
         self._predicted: dict[str, str] = {}
         self._former: dict[str, str] = {}
@@ -69,7 +72,7 @@ class Prober:
         seen: list[RealProbe] = []
         # An entry of a packet sent before would decide about the next one.
         stage.run(("conntrack", "-F"))
-        with Wires(stage, found) as wires:
+        with Wires(stage, found, self._listeners) as wires:
             for path in self._paths:
                 if path.name in self._left_out:
                     continue

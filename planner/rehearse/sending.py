@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from planner.invariants.catalogue import invariant_of
 from planner.models.invariant import Path
 from planner.models.rehearsal import ARRIVES, UNDECIDED
 from planner.rehearse.frames import ACK, HEADER, ICMP, ICMP6, RST, SYN, TCP, UDP, Packet, build, mac_text
@@ -95,6 +96,15 @@ def _same(found: Packet, sent: Packet) -> bool:
 
 
 def _right_end(wires: Wires, path: Path, out: Event) -> bool:
+    """Whether the packet has come to where the path leads: not past a Service's translation, nor to a port that nobody serves."""
+    flow, there = path.flow, out.packet
+    invariant = invariant_of(path.invariant)
+    same = (there.destination, there.destination_port) == (flow.destination, flow.destination_port)
+    heard = wires.heard_by(there) if not out.link else ""
+    if same and invariant is not None and invariant.translated and heard in {"", "nobody"}:
+        return False
+    if (not same and heard == "nobody") or (out.link and there.source == there.destination):
+        return False
     if not path.ends_at:
         return True
     if not out.link:

@@ -2,15 +2,16 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Self
 
+from planner.dataplane.local import heard_by
 from planner.models.link import Link
-from planner.models.node import NodeState
+from planner.models.node import Listener, NodeState
 from planner.rehearse.frames import (
     IPV4,
     IPV6,
@@ -58,8 +59,10 @@ def mac_of(address: str) -> str:
 class Wires:
     """The surroundings of a stage in one of its states."""
 
-    def __init__(self, stage: Stage, state: NodeState) -> None:
+    def __init__(self, stage: Stage, state: NodeState, listeners: Sequence[Listener] = ()) -> None:
+        """`listeners`: the node's sockets, which a stage has not."""
         self._stage = stage
+        self._listeners = listeners
         self.links = {link.name: link for link in state.links}
         self.uplinks = {hop.link for route in state.routes if route.is_default for hop in route.nexthops}
         """Links with a default route."""
@@ -79,6 +82,10 @@ class Wires:
     def __exit__(self, *_: object) -> None:
         for receiver in self._receivers:
             receiver.close()
+
+    def heard_by(self, packet: Packet) -> str:
+        """Which program of the node takes what is delivered to it; `nobody`; empty when that is not known."""
+        return heard_by(self._listeners, packet.protocol, packet.destination, packet.destination_port)
 
     def put_behind(self, address: str, port: str) -> None:
         """From now on that address answers behind this port of its bridge."""
