@@ -398,7 +398,7 @@ def test_the_very_same_is_left_and_named(node: Namespace, tmp_path: Path, kind: 
 LOOK = """
 ip -4 route show table all; ip -4 rule; ip neigh show nud permanent; bridge fdb show dev vx; ip nexthop
 ip -o addr | sed -e 's/^[0-9]*: //' -e 's/ valid_lft.*//'; ip -o link | sed 's/^[0-9]*: \\([^:@]*\\)[:@].* \\(mtu [0-9]*\\).*/\\1 \\2/'
-ipset save web | grep add; grep -H '' /proc/sys/net/ipv4/conf/*/rp_filter; grep -r '' /run/test
+ipset save web | grep '^add '; grep -H '' /proc/sys/net/ipv4/conf/*/rp_filter; grep -r '' /run/test
 """
 
 
