@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from planner.models.snapshot import Snapshot
 
 NOT_AS_PREDICTED = 6
+NOT_LOOKED_AT = 4
 
 
 def verify(
@@ -41,7 +42,10 @@ def verify(
         bool, typer.Option("--strict", help="Exit with 4 when something could not be read or compared.")
     ] = False,
 ) -> None:
-    """Tell whether a node is in the predicted state, what differs, and which paths are open. Exit code 6: it is not."""
+    """Tell whether a node is in the predicted state, what differs, and which paths are open.
+
+    Exit code 6: it is not; 4: planned changes could not be looked at.
+    """
     from planner.report.verification import describe_verification
     from planner.verify.verify import verify as compared
 
@@ -57,9 +61,11 @@ def verify(
         print_text("".join(f"{one.model_dump_json()}\n" for one in results))
     else:
         print_text("\n".join(describe_verification(one, width=width(), full=full) for one in results))
-    if not all(one.as_predicted for one in results):
+    if any(one.differs for one in results):
         raise typer.Exit(NOT_AS_PREDICTED)
-    raise typer.Exit(4 if strict and (unseen or any(one.gaps for one in results)) else 0)
+    if any(one.unread for one in results):
+        raise typer.Exit(NOT_LOOKED_AT)
+    raise typer.Exit(NOT_LOOKED_AT if strict and (unseen or any(one.gaps for one in results)) else 0)
 
 
 def _states(named: Path) -> "tuple[Snapshot, Snapshot]":

@@ -17,6 +17,8 @@ class Standing(StrEnum):
     """Some of the planned changes are in place, others are not."""
     OTHERWISE = "otherwise"
     """All planned changes are in place, and something else differs, too."""
+    UNREAD = "not known"
+    """What could be read is as predicted, and of some planned changes nothing could be read."""
 
 
 class Verification(Noun):
@@ -30,6 +32,8 @@ class Verification(Noun):
     """Planned changes that are not in place: the thing is as it was before."""
     different: tuple[Change, ...] = ()
     """Planned changes whose thing is neither as before nor as predicted; from the predicted state to the found one."""
+    unread: tuple[Change, ...] = ()
+    """Planned changes of which nothing can be said, because their things could not be read in the found state."""
     foreign: tuple[Change, ...] = ()
     """What the plan does not touch and is not as it was; from the predicted state to the found one."""
     pods: tuple[Change, ...] = ()
@@ -43,5 +47,10 @@ class Verification(Noun):
 
     @property
     def as_predicted(self) -> bool:
-        """Nothing differs."""
-        return not (self.missing or self.different or self.foreign)
+        """Nothing differs, and every planned change could be looked at."""
+        return not self.differs and not self.unread
+
+    @property
+    def differs(self) -> bool:
+        """Something is not as predicted."""
+        return bool(self.missing or self.different or self.foreign)

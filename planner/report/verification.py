@@ -19,6 +19,7 @@ def describe_verification(one: Verification, *, width: int = 80, full: bool = Fa
     for title, changes in (
         ("Planned and not in place", one.missing),
         ("Planned, and neither as before nor as predicted (predicted → found)", one.different),
+        ("Planned, and could not be looked at", one.unread),
         ("Not of this plan (predicted → found)", one.foreign),
         ("Pods that came or went meanwhile: not counted as differences", one.pods),
     ):
@@ -48,19 +49,25 @@ def verdict(one: Verification) -> str:
     broken = sum(kept.after.holding is Holding.BROKEN for kept in one.paths)
     told = f"{count(one.holding, 'path')} of {one.holding + len(_not_holding(one.paths))} hold"
     paths = f"; {told}" if one.holding or broken else ""
+    unread = f", {len(one.unread)} not looked at" if one.unread else ""
     match one.standing:
         case Standing.APPLIED:
             known = "" if not one.gaps else f", as far as it was read ({count(len(one.gaps), 'gap')})"
             return f"in the predicted state: {count(one.planned, 'planned change')} in place{known}{paths}"
         case Standing.NOT_APPLIED:
-            return f"as before the change: none of {count(one.planned, 'planned change')} is in place{paths}"
+            return f"as before the change: none of {count(one.planned, 'planned change')} is in place{unread}{paths}"
         case Standing.PARTLY:
             gone = len(one.missing) + len(one.different)
-            return f"in between: {gone} of {count(one.planned, 'planned change')} not in place{paths}"
+            return f"in between: {gone} of {count(one.planned, 'planned change')} not in place{unread}{paths}"
+        case Standing.UNREAD:
+            return (
+                f"not known: {len(one.unread)} of {count(one.planned, 'planned change')} could not be looked at"
+                f" ({count(len(one.gaps), 'gap')}); what was read is as predicted{paths}"
+            )
         case _:
             return (
-                f"{count(one.planned, 'planned change')} in place, and"
-                f" {count(len(one.foreign), 'other difference')}{paths}"
+                f"{count(one.planned - len(one.unread), 'planned change')} in place, and"
+                f" {count(len(one.foreign), 'other difference')}{unread}{paths}"
             )
 
 

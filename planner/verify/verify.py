@@ -1,6 +1,7 @@
 """A found state against the predicted one: what is in place, what is missing, what is somebody else's."""
 
 from collections.abc import Iterator
+from ipaddress import ip_network
 
 from planner.changes import names_of
 from planner.diff.nodes import comparison_gaps, diff_nodes
@@ -17,9 +18,13 @@ from planner.models.change import (
 from planner.models.cluster import Cluster
 from planner.models.horizon import Horizon
 from planner.models.invariant import Holding, Kept
+from planner.models.link import Address
 from planner.models.node import NodeState
 from planner.models.verification import Standing, Verification
 from planner.topology.derive import derive_topology
+
+HOST = {"ip": "/32", "ip6": "/128"}
+"""How the prefix of a single address ends."""
 
 
 def verify(
@@ -33,15 +38,21 @@ def verify(
     different: list[Change] = []
     foreign: list[Change] = []
     pods: list[Change] = []
-    moved = _pod_links(predicted) ^ _pod_links(found)
-    for change in diff_nodes(predicted, found):
+    moved = _pod_links(predicted, found)
+    apart = diff_nodes(predicted, found)
+    for change in apart:
         thing = _thing(change)
         if thing not in planned:
-            (pods if _links(change) and _links(change) <= moved else foreign).append(change)
+            if not _comes_late(change, predicted, found):
+                (pods if _of_pods(change, moved) else foreign).append(change)
         elif thing not in undone:
             missing[thing] = planned[thing]
         else:
             different.append(change)
+    gaps = comparison_gaps(predicted, found)
+    # What differs neither from before nor from what was predicted, which are not the same, was not read.
+    looked_at = undone | {_thing(change) for change in apart}
+    unread = [one for thing, one in planned.items() if thing not in looked_at] if gaps else []
     kept = tuple(_walked(before, predicted, found, cluster))
     verification = Verification(
         node=before.name,
@@ -49,22 +60,40 @@ def verify(
         planned=len(planned),
         missing=tuple(missing.values()),
         different=tuple(different),
+        unread=tuple(unread),
         foreign=tuple(foreign),
         pods=tuple(pods),
         paths=tuple(one for one in kept if _tells(one)),
         holding=sum(one.after.holding is Holding.HOLDS for one in kept),
-        gaps=comparison_gaps(predicted, found),
+        gaps=gaps,
     )
     return verification.model_copy(update={"standing": _standing(verification)})
 
 
-def _pod_links(state: NodeState) -> frozenset[str]:
-    """Links that lead into another namespace and carry no address that routers know: those of pods, which come and go."""
+def _pod_links(predicted: NodeState, found: NodeState) -> frozenset[str]:
+    """Links that came or went, lead into another namespace and carry no address that routers know: those of pods.
+
+    A link that is there both times is none of them, whatever it has lost: a node in a container has an uplink of that kind.
+    """
+    names = {link.name for link in predicted.links} ^ {link.name for link in found.links}
     return frozenset(
         link.name
-        for link in state.links
-        if link.peer_elsewhere and not any(address.scope == "global" for address in link.addresses)
+        for link in (*predicted.links, *found.links)
+        if link.name in names
+        and link.peer_elsewhere
+        and not any(address.scope == "global" for address in link.addresses)
     )
+
+
+def _of_pods(change: Change, moved: frozenset[str]) -> bool:
+    """Whether it lies on links of pods only; of routes, those to one address and those that the kernel makes by itself."""
+    links = _links(change)
+    if not links or not links <= moved:
+        return False
+    if not isinstance(change, RouteChange):
+        return True
+    routes = [route for route in (change.before, change.after) if route is not None]
+    return all(route.protocol == "kernel" or route.prefix.endswith(HOST[route.family]) for route in routes)
 
 
 def _links(change: Change) -> frozenset[str]:
@@ -81,15 +110,42 @@ def _links(change: Change) -> frozenset[str]:
             return frozenset()
 
 
+def _comes_late(change: Change, predicted: NodeState, found: NodeState) -> bool:
+    """Whether it is a route that the kernel makes of an address which both have, once nobody else has answered for it.
+
+    The plan's snapshot was taken before that (net/ipv6/addrconf.c, addrconf_dad_completed, addrconf_join_anycast).
+    """
+    if not isinstance(change, RouteChange) or change.before is not None or change.after is None:
+        return False
+    route = change.after
+    if (route.family, route.protocol) != ("ip6", "kernel") or route.type not in {"local", "anycast"}:
+        return False
+    return any(
+        route.prefix in {f"{address.address}/128", f"{_first_of(address)}/128"}
+        for hop in route.nexthops
+        for address in _held(predicted, hop.link) & _held(found, hop.link)
+    )
+
+
+def _held(state: NodeState, name: str) -> frozenset[Address]:
+    link = state.link(name)
+    return frozenset(link.addresses if link is not None else ())
+
+
+def _first_of(address: Address) -> str:
+    """The address of all routers of the subnet (RFC 4291, 2.6.1)."""
+    return str(ip_network(address.prefix, strict=False).network_address)
+
+
 def _standing(verification: Verification) -> Standing:
     if verification.as_predicted:
         return Standing.APPLIED
-    gone = len(verification.missing)
-    if gone and gone == verification.planned and not verification.different:
+    gone, unread = len(verification.missing), len(verification.unread)
+    if gone and gone + unread == verification.planned and not verification.different:
         return Standing.NOT_APPLIED
     if gone or verification.different:
         return Standing.PARTLY
-    return Standing.OTHERWISE
+    return Standing.OTHERWISE if verification.foreign else Standing.UNREAD
 
 
 def _thing(change: Change) -> str:

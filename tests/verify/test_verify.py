@@ -9,7 +9,9 @@ from program import DEMO, PULL_REQUEST, called, refused
 
 from planner.cli.inputs import fragments, load_state
 from planner.models.node import NodeState
+from planner.models.route import NextHop
 from planner.models.ruleset import Ruleset
+from planner.models.source import Gap
 from planner.models.verification import Standing
 from planner.verify.predict import predict
 from planner.verify.verify import verify
@@ -63,6 +65,90 @@ def test_pods_that_came_or_went_are_no_difference() -> None:
     assert pods[0] in [getattr(change, "link", "") for change in result.pods]
 
     assert not verify(before, predicted, lacking("eth0")).as_predicted
+
+
+@pytest.mark.parametrize("routes", [True, False], ids=["with-its-routes", "without-its-routes"])
+def test_an_uplink_that_looks_like_a_pods_is_none(*, routes: bool) -> None:
+    """A node in a container has an uplink whose other end is elsewhere: down and without its address it is a difference."""
+    before, predicted = states()
+    uplink = predicted.link("eth0")
+    assert uplink is not None
+    assert uplink.peer_elsewhere
+    bare = uplink.model_copy(update={"up": False, "addresses": ()})
+    found = predicted.model_copy(
+        update={
+            "links": tuple(bare if link is uplink else link for link in predicted.links),
+            "routes": tuple(
+                route
+                for route in predicted.routes
+                if routes or not any(hop.link == "eth0" for hop in route.nexthops)
+            ),
+        }
+    )
+
+    result = verify(before, predicted, found)
+
+    assert Standing.OTHERWISE is result.standing
+    assert () == result.pods
+
+
+def test_a_way_for_many_is_no_pods_route() -> None:
+    """A link that came may be a pod's; the default route that was laid on it is not."""
+    before, predicted = states()
+    pod = next(link for link in predicted.links if link.name.startswith("veth"))
+    new = pod.model_copy(update={"name": "veth-new", "addresses": ()})
+    default = next(route for route in predicted.routes if route.is_default)
+
+    def found(prefix: str) -> NodeState:
+        hop = NextHop(link="veth-new")
+        route = default.model_copy(update={"prefix": prefix, "nexthops": (hop,), "metric": 7})
+        return predicted.model_copy(
+            update={"links": (*predicted.links, new), "routes": (*predicted.routes, route)}
+        )
+
+    assert verify(before, predicted, found("10.244.1.99/32")).as_predicted
+    assert ["route"] == [change.kind for change in verify(before, predicted, found("0.0.0.0/0")).foreign]
+
+
+def test_a_planned_change_that_was_not_read_is_not_taken_for_done() -> None:
+    """Neither in place nor missing: with a gap there nothing is said of it."""
+    before, predicted = states()
+    rules = frozenset({"rule", "chain", "chain-policy"})
+    refused = tuple(
+        Gap(section=f"iptables/{backend}/{family}", reason="needs root")
+        for backend in ("nft", "legacy")
+        for family in ("ip", "ip6")
+    )
+    bare = predicted.model_copy(
+        update={
+            "rulesets": tuple(one.model_copy(update={"tables": {}}) for one in predicted.rulesets),
+            "gaps": (*predicted.gaps, *refused),
+        }
+    )
+
+    result = verify(before, predicted, bare)
+
+    assert Standing.UNREAD is result.standing
+    assert not result.as_predicted
+    assert not result.differs
+    assert rules >= {change.kind for change in result.unread}
+
+
+def test_a_route_that_an_address_gets_late_is_no_difference() -> None:
+    """The plan's snapshot was taken while somebody could still have answered for the address; a lost route is one."""
+    before, predicted = states()
+    late = next(route for route in predicted.routes if route.family == "ip6" and route.type == "local")
+    early = tuple(route for route in predicted.routes if route is not late)
+
+    soon = verify(
+        before.model_copy(update={"routes": tuple(route for route in before.routes if route != late)}),
+        predicted.model_copy(update={"routes": early}),
+        predicted,
+    )
+    lost = verify(before, predicted, predicted.model_copy(update={"routes": early}))
+
+    assert soon.as_predicted
+    assert not lost.as_predicted
 
 
 def test_one_value_that_was_set_back_is_the_one_that_is_missing() -> None:
@@ -129,6 +215,23 @@ def test_the_program_says_yes_with_0_and_no_with_6(
     assert (0, 6) == (yes.code, no.code)
     assert b"in the predicted state" in yes.out
     assert b"as before the change" in no.out
+
+
+def test_what_could_not_be_looked_at_is_neither_yes_nor_no(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """Exit code 4, also without `--strict`: whoever asked has no answer."""
+    out = planned(capsysbinary, tmp_path)
+    document = json.loads(gzip.decompress((out / "predicted.json.gz").read_bytes()))
+    node = document["nodes"][0]
+    del node["sysctls"][KEY]
+    node["gaps"] = [*node.get("gaps", []), {"section": f"sysctl/{KEY}", "reason": "Permission denied"}]
+    (tmp_path / "found.json").write_text(json.dumps(document))
+
+    shown = called(capsysbinary, "verify", out, tmp_path / "found.json")
+
+    assert 4 == shown.code
+    assert b"not known: 1 of " in shown.out
 
 
 def test_a_node_that_was_not_looked_at_is_named(
