@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from planner.parse.nft_tables import CHAIN, MAP, NAME, SET, Key, NftObject, NftTable, element_key
+from planner.parse.nft_tables import CHAIN, MAP, NAME, POLICY, SET, Key, NftObject, NftTable, element_key
 
 ORDER = (CHAIN, MAP, SET)
 """Kinds in the order in which they are deleted, before all others: each may name those that come later."""
@@ -13,7 +13,6 @@ _WORD = re.compile(r"[A-Za-z0-9/_.-]+")
 _QUOTED = re.compile(r'"[^"]*"')
 _FOREIGN = re.compile(r"\bxt (?:match|target) |# ")
 """Extensions of iptables that nft has no words for."""
-_POLICY = re.compile(r"\bpolicy \w+;")
 EACH = 500
 """Elements of one command."""
 
@@ -203,12 +202,13 @@ class _Edit:
 def _in_place(have: NftObject, want: NftObject) -> bool:
     """Whether an object can become the other without being deleted: rules, elements, and the policy of a chain."""
     if have.kind == CHAIN:
-        return _without_policy(have.head) == _without_policy(want.head)
+        return without_policy(have.head) == without_policy(want.head)
     return have.kind in {SET, MAP} and have.head == want.head
 
 
-def _without_policy(head: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_POLICY.sub("", line).strip() for line in head)
+def without_policy(head: Sequence[str]) -> tuple[str, ...]:
+    """What a chain says of itself but for its policy, the only part that can be changed in place."""
+    return tuple(POLICY.sub("", line).strip() if line.startswith("type ") else line for line in head)
 
 
 def _names(one: NftObject, names: set[str]) -> bool:

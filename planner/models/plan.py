@@ -104,6 +104,39 @@ class SetBack(Noun):
     removed: tuple[str, ...] = ()
 
 
+class NativeBack(Noun):
+    """The way back of one thing that an nft table declares: rule by rule, element by element."""
+
+    things: tuple[str, ...]
+    """`Check.name` of all that is read of it: the thing, or the table and the elements of its sets."""
+    table: str
+    """`inet host_fw`."""
+    kind: str
+    """`chain`, `set`, `counter`; `table` for its flags and comment."""
+    name: str = ""
+    made: bool = False
+    deleted: bool = False
+    again: bool = False
+    """Nothing less than making it anew leads back."""
+    before: tuple[str, ...] = ()
+    """What it says of itself before the step, a line each: hook and priority without the policy, type and flags."""
+    after: tuple[str, ...] = ()
+    policy: str = ""
+    """The chain policy before, where the step has set another one."""
+    owner: str = ""
+    """The agent that writes the whole chain again when it likes."""
+    digest: str = ""
+    """SHA-256 of the rules after the step, a line each, where an agent owns the chain."""
+    hunks: tuple[Hunk, ...] = ()
+    """Of a chain; a rule with a block of rules in it is told on one line."""
+    added: tuple[str, ...] = ()
+    """Elements that the step has put in, as nft prints them."""
+    removed: tuple[str, ...] = ()
+    """Elements that the step has taken out."""
+    moving: bool = False
+    """Packets fill the set: nobody's elements are told apart."""
+
+
 class Residue(Noun):
     """What taking a step back does not restore."""
 
@@ -134,6 +167,8 @@ class Step(Noun):
     """The way back by rule, for chains in which others have written."""
     sets: tuple[SetBack, ...] = ()
     """The way back by element."""
+    natives: tuple[NativeBack, ...] = ()
+    """The way back of nft tables by rule and by element."""
     residue: tuple[Residue, ...] = ()
     safe_to_stop: bool = True
     """Whether the node may be left in the state after this step."""

@@ -15,6 +15,8 @@ KINDS = (
 """What a table declares (nft(8)); two of one name may be there when their kinds differ."""
 HEAD = re.compile(r'(?:comment "|type \S+ hook |policy |devices? |flags offload)')
 """How a line of a chain begins that is no rule."""
+POLICY = re.compile(r"\bpolicy (\w+);")
+"""Of a chain on a hook, at the end of the line that says so."""
 NAME = re.compile(r"[A-Za-z_.][A-Za-z0-9/_.-]*")
 """A name that nft reads back without quotes (src/scanner.l, `string`)."""
 OBJECT = re.compile(rf"({'|'.join(KINDS)}) (\S+) \{{")

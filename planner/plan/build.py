@@ -17,6 +17,7 @@ from planner.plan.checks import facets, file_facets, sysctl_facets
 from planner.plan.facet import Facet
 from planner.plan.masked import is_masked, words
 from planner.plan.native import undone_tables
+from planner.plan.native_parts import natives_back
 from planner.plan.parts import parts, sets_back
 from planner.plan.probes import probes
 from planner.plan.residue import residues
@@ -91,6 +92,7 @@ def _step(position: int, before: NodeState, outlook: Outlook, how: Scope, kept: 
         parts=parts(found),
         chains=tuple(chains_back(before, stage.after, how)),
         sets=tuple(sets_back(before, stage.after)),
+        natives=tuple(natives_back(before, stage.after, how)),
         residue=residues(before, stage),
         safe_to_stop=not reason,
         stop_reason=reason,

@@ -53,8 +53,8 @@ def _chain(old: Table | None, new: Table | None, chain: str, table: str, *, tool
     )
     former, latter = (t.chains.get(chain) if t else None for t in (old, new))
     policies = [t.policies.get(chain, "ACCEPT") if t else "ACCEPT" for t in (old, new)]
-    hunks = _hunks(former or (), latter or ())
-    if hunks is None:
+    lined = hunks(former or (), latter or ())
+    if lined is None:
         return None
     owner = owner_of_chain(chain)
     owned = bool(owner) and owner != OTHERS
@@ -69,12 +69,12 @@ def _chain(old: Table | None, new: Table | None, chain: str, table: str, *, tool
         policy=policies[0] if base and policies[0] != policies[1] else "",
         owner=owner if owned else "",
         digest=digest("".join(f"{rule}\n" for rule in latter or ())) if owned else "",
-        hunks=hunks,
+        hunks=lined,
     )
 
 
-def _hunks(before: Rules, after: Rules) -> tuple[Hunk, ...] | None:
-    """None where lining them up would take too long."""
+def hunks(before: Rules, after: Rules) -> tuple[Hunk, ...] | None:
+    """Where two chains differ; None where lining them up would take too long."""
     if before == after:
         return ()
     most = min(len(before), len(after))

@@ -85,7 +85,7 @@ def _table(title: str, old: NftTable | None, new: NftTable | None) -> Iterator[R
         agent = AGENTS[table.name]
         yield Residue(
             what=f"nft table {title}",
-            reason=f"{agent} writes it by itself at any time: if it has, the rollback stops there and leaves it to it",
+            reason=f"{agent} writes it by itself at any time: if it has, former rules are not put among its new ones",
         )
     if old is not None and new is not None and old.dormant != new.dormant:
         yield Residue(

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from planner.emit.script import function, plain, quote, with_stdin, words
-from planner.models.plan import Action, ChainBack, Hunk, Part, SetBack, Step
+from planner.models.plan import Action, ChainBack, Part, SetBack, Step
 from planner.plan.checks_rules import sed_literal, set_name
 from planner.plan.native import undone_tables
+from planner.plan.script_hunks import hunk_lines
+from planner.plan.script_native import native_cases
 from planner.plan.touching import touched
 
 
@@ -23,6 +25,8 @@ def part_function(step: Step, numbers: Mapping[str, int]) -> str:
         if ipset.thing in numbers:
             text = "\n".join(_set(ipset))
             cases.setdefault(numbers[ipset.thing], []).append(with_stdin("elements", f"{text}\n"))
+    for number, text in native_cases(step, numbers):
+        cases.setdefault(number, []).append(text)
     body = "".join(f"{number})\n{''.join(lines)};;\n" for number, lines in sorted(cases.items()))
     return function(f"step_{step.number}_part", f"case $1 in\n{body}*) return 1 ;;\nesac\n")
 
@@ -47,7 +51,9 @@ def _wrapper(step: Step, action: Action) -> tuple[str, Iterable[str]]:
         names = (
             check.name for check in (*step.precondition, *step.restored) if check.name.startswith("nft ")
         )
-        return "mine", (name for name in names if name.partition("table ")[2] in tables)
+        return "back_native" if step.natives else "mine", (
+            name for name in names if name.partition("table ")[2] in tables
+        )
     return "mine", touched(action.argv)
 
 
@@ -70,18 +76,8 @@ def _table(chains: tuple[ChainBack, ...]) -> Iterator[str]:
         yield from ([f"policy {back.policy}"] if back.policy else [])
         yield from ([f"owner {plain(back.owner)}", f"digest {back.digest}"] if back.owner else [])
         for hunk in back.hunks:
-            yield from _hunk(hunk)
+            yield from hunk_lines(hunk)
         yield "end"
-
-
-def _hunk(hunk: Hunk) -> Iterator[str]:
-    flags = ("^" if hunk.first else "") + ("$" if hunk.last else "") + ("!" if hunk.bound else "")
-    yield f"hunk {flags}"
-    yield from (f"< {rule}" for rule in hunk.above)
-    yield from (f"> {rule}" for rule in hunk.below)
-    yield from (f"- {rule}" for rule in hunk.added)
-    yield from (f"+ {rule}" for rule in hunk.removed)
-    yield "."
 
 
 def _set(back: SetBack) -> Iterator[str]:

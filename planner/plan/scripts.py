@@ -11,6 +11,7 @@ from planner.models.plan import Action, Check, Plan, Step, UndoKind
 from planner.models.proposal import FileWrite
 from planner.plan.checks_routes import COUNTED
 from planner.plan.masked import SAVED
+from planner.plan.script_native import needs_native, stilled
 from planner.plan.script_parts import guard, part_function
 
 FOREIGN_TOOLS = ("sh", "cat", "rm", "ln", "install", "stat")
@@ -53,6 +54,7 @@ def emit_rollback(plan: Plan) -> str:
             *(_step_for_rollback(step) for step in plan.steps),
             _library("common.sh"),
             _library("parts.sh"),
+            *((stilled(), _library("parts_nft.sh")) if needs_native(plan) else ()),
             _library("rollback.sh"),
         ]
     )

@@ -11,6 +11,7 @@ from test_native_transactions import load, unlike
 
 from planner.models.node import NodeState
 from planner.models.plan import Plan
+from planner.parse.nft_tables import nft_tables
 from planner.plan.build import build_plan
 from planner.plan.scripts import emit_apply, emit_rollback
 from planner.proposal.transition import propose_state
@@ -134,27 +135,28 @@ def test_what_others_do_beside_the_change_stays(node: Namespace, tmp_path: Path,
     assert [] == unlike(wanted, played.tables)
 
 
-def test_a_chain_that_others_have_written_in_is_left_to_them(node: Namespace, tmp_path: Path) -> None:
-    """Refused by hand, and by the timer as well."""
+def test_a_rule_of_others_in_a_chain_of_the_change_stays(node: Namespace, tmp_path: Path) -> None:
+    """The timer takes back the change around it."""
     played = Played.on(node, tmp_path, BASE, CHANGES["rules"])
     assert 0 == (applied := played.run("apply.sh"))[0], applied[1]
     node.sh("nft insert rule inet fw input tcp dport 1 drop")
-    there = played.tables
+    with Namespace() as other:
+        load(other, BASE)
+        other.sh("nft insert rule inet fw input tcp dport 1 drop")
+        wanted = other.sh("nft list ruleset")
 
-    assert 3 == played.run("rollback.sh")[0]
-    assert [] == unlike(there, played.tables)
-    assert 0 != played.run("rollback.sh", "--unattended")[0]
-    assert [] == unlike(there, played.tables)
+    assert 0 == played.run("rollback.sh", "--unattended")[0]
+    assert [] == unlike(wanted, played.tables)
 
 
 def test_a_table_of_the_change_that_others_use_is_kept(node: Namespace, tmp_path: Path) -> None:
-    """Refused; and forced, their chain stays where the table was the step's own."""
+    """Their chain stays where the table was the step's own; all else of the step goes."""
     played = Played.on(node, tmp_path, "", BASE)
     assert 0 == (applied := played.run("apply.sh"))[0], applied[1]
     node.sh("nft add chain inet fw foreign; nft add rule inet fw foreign tcp dport 1 drop")
 
-    assert 3 == played.run("rollback.sh")[0]
-    played.run("rollback.sh", "--force")
-    assert "tcp dport 1 drop" in played.tables
-    assert "hook input" not in played.tables
-    assert "table bridge" not in played.tables
+    assert 0 == (back := played.run("rollback.sh"))[0], back[1]
+    left = nft_tables(played.tables)
+    assert ["inet fw"] == list(left)
+    assert [("chain", "foreign")] == list(left["inet fw"].objects)
+    assert ("tcp dport 1 drop",) == left["inet fw"].objects["chain", "foreign"].body

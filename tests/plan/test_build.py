@@ -11,7 +11,7 @@ from planner.models.node import ConfigFile, NodeState
 from planner.models.plan import Plan, UndoKind
 from planner.models.proposal import Command, FileWrite, Outlook, Stage
 from planner.models.route import NextHop, Route
-from planner.models.ruleset import Ruleset, Table
+from planner.models.ruleset import NativeRuleset, Ruleset, Table
 from planner.models.source import Gap, Source
 from planner.plan.build import build_plan
 from planner.plan.scripts import emit_apply, emit_rollback, plan_id
@@ -230,9 +230,13 @@ def test_the_scripts_are_posix_sh(checker: str, tmp_path: Path) -> None:
     if shutil.which(CHECKERS[checker][0]) is None:
         pytest.skip(f"{checker} is not installed")
     written = changed(START, files={"/etc/a b'c": ConfigFile(text="no end", mode="0644")})
+    tables = changed(written, native=NativeRuleset(text="table inet t {\n\tchain c {\n\t\taccept\n\t}\n}\n"))
     plan = plan_of(
-        Stage(operation=FileWrite(path="/etc/a b'c", text="no end", source=SOURCE), after=written), TURN_OFF
+        Stage(operation=FileWrite(path="/etc/a b'c", text="no end", source=SOURCE), after=written),
+        Stage(operation=command("nft", "-f", "/etc/t"), after=tables),
+        TURN_OFF,
     )
+    assert "\nnative_transaction() {" in emit_rollback(plan)
     for name, text in (("apply.sh", emit_apply(plan)), ("rollback.sh", emit_rollback(plan))):
         (tmp_path / name).write_text(text)
         checked = subprocess.run(
