@@ -119,7 +119,7 @@ shorten() {
   if [ -z "$1" ]; then
     printf 'nothing'
   else
-    printf '%s' "$1" | tr -c '[:print:]' '?' | cut -c1-160
+    printf '%s' "$1" | tr -c ' -~' '?' | cut -c1-160
   fi
 }
 
@@ -262,7 +262,7 @@ run() {
   { while IFS= read -r nc_said; do printf '%s\n' "$nc_said"; done <"$state/output" >>"$state/log"; } 2>/dev/null
   [ "$nc_code" -eq 0 ] && return 0
   say "exit $nc_code: $*"
-  tail -n 20 "$state/output" | tr -c '[:print:]\n' '?' | sed 's/^/  /' >&2
+  tail -n 20 "$state/output" | tr -c ' -~\n' '?' | sed 's/^/  /' >&2
   return "$nc_code"
 }
 

@@ -235,7 +235,7 @@ begin_again() {
   printf '%s\n' "$nc_object" >>"$1"
   {
     sed "s|^|$nc_object${nc_t}h${nc_t}|" "$state/part-b"
-    [ -n "$nc_policy" ] || nc_policy=$(sed -n 's/^.*policy \([a-z]*\);.*$/\1/p' "$state/part-h")
+    [ -n "$nc_policy" ] || ! grep -q '^type ' "$state/part-b" || nc_policy=$(sed -n 's/^.*policy \([a-z]*\);.*$/\1/p' "$state/part-h")
     [ -z "$nc_policy" ] || printf '%s\n' "$nc_object${nc_t}h${nc_t}policy $nc_policy;"
   } >>"$state/part-heads"
 }
@@ -378,10 +378,14 @@ merged() {
   done <"$state/part-one"
 }
 
+# Whether the element lies in one of the set that is none of the step's.
 held() {
   case $1 in *' . '*) return 1 ;; esac
   # shellcheck disable=SC2046,SC2086 # words
-  "$(real nft)" get element $nc_table "$nc_chain" "{ $(printf '%s\n' "$1" | keys) }" </dev/null >/dev/null 2>&1
+  "$(real nft)" get element $nc_table "$nc_chain" "{ $(printf '%s\n' "$1" | keys) }" </dev/null 2>/dev/null |
+    stilled | flatten | sed -n "s/^$nc_cut${nc_t}e${nc_t}//p" >"$state/part-holder"
+  beyond "$state/part-both" "$state/part-holder" >"$state/part-other"
+  [ -s "$state/part-other" ]
 }
 
 # Whether a rule or an element that stays names the thing.
@@ -406,8 +410,9 @@ back_native() {
   nc_of=$1
   shift
   if ! mixed "$nc_of"; then
-    mine "$nc_of" "$@"
-    return
+    ! mine "$nc_of" "$@" || return 0
+    # A rule of others elsewhere may name what is to be made anew.
+    note "once more, rule by rule"
   fi
   nc_back=0
   for nc_try in 1 2; do
@@ -425,6 +430,8 @@ native_transaction() {
   nc_told=
   nc_read=
   nc_flags=
+  nc_part=before
+  nc_why=
   nc_anew=
   nc_making=yes
   for nc_thing in $1; do

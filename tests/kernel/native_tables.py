@@ -119,3 +119,30 @@ CHANGES = {
     "size-of-what-packets-fill": changed(("size 65535; flags dynamic", "size 1000; flags dynamic")),
 }  # fmt: skip
 """What a table can become."""
+
+THEIRS = {
+    "a rule at the end": "nft add rule inet fw input counter packets 5 bytes 55 comment theirs",
+    "a rule at the top": "nft insert rule inet fw input ip saddr 9.9.9.9 counter packets 5 bytes 55 drop comment '\"their, { # handle 2\"'",
+    "a rule in a chain that others lead to": "nft add rule inet fw sub tcp dport 7 drop",
+    "a rule in an empty chain": "nft add rule inet fw empty tcp dport 7 drop",
+    "an element with a comment": "nft add element inet fw cnt '{ 9.9.9.9 comment \"their, { s\" }'",
+    "an interval": "nft add element inet fw s '{ 172.16.0.0/12 }'",
+    "a verdict": "nft add element inet fw m '{ 77 : jump empty }'",
+    "a pair": "nft add element inet fw big '{ 10.9.0.3 . 80 : 10.1.1.9 . 8080 }'",
+    "an element with a time": "nft add element inet fw tm '{ 9.9.9.9 timeout 1h }'",
+    "what packets add": "nft add element inet fw dyn '{ 9.9.9.9 }'",
+    "a chain that names things": (
+        "nft add chain inet fw theirs; nft add rule inet fw theirs jump sub; "
+        "nft add rule inet fw theirs ip saddr @s counter packets 3 bytes 3 drop; nft add rule inet fw theirs tcp dport vmap @m; "
+        "nft add rule inet fw theirs counter name c1; nft add rule inet fw theirs limit name l1"
+    ),
+    "a set": "nft add set inet fw their '{ type ipv4_addr; elements = { 1.1.1.1, 2.2.2.2 }; }'",
+    "a counter": "nft add counter inet fw their; nft add rule inet fw sub counter name their",
+    "a rule less": (
+        "h=$(nft -a list chain inet fw input | sed -n 's/.*ct count over 20 drop # handle //p'); "
+        "nft delete rule inet fw input handle $h"
+    ),
+    "an element less": "nft delete element inet fw big '{ 10.0.0.3 . 80 }'",
+    "a table": "nft add table ip theirs; nft add rule bridge br f ether type arp accept",
+}
+"""What somebody else may do to the base, or to most of what it becomes: before a change or after it, it comes to the same."""
