@@ -13,6 +13,13 @@ _WORD = re.compile(r"[A-Za-z0-9/_.-]+")
 _QUOTED = re.compile(r'"[^"]*"')
 _FOREIGN = re.compile(r"\bxt (?:match|target) |# ")
 """Extensions of iptables that nft has no words for."""
+UNLISTED = frozenset(
+    {
+        "sets", "chains", "maps", "tables", "meters", "counters", "quotas", "limits", "synproxys", "flowtables",
+        "secmarks", "hooks",
+    }
+)  # fmt: skip
+"""Names of tables that `nft list table` takes for words of its own (src/scanner.l, after `list`; nft 1.0.6)."""
 EACH = 500
 """Elements of one command."""
 
@@ -107,6 +114,8 @@ def unusable(table: NftTable) -> str:
     odd = next((name for name in names if NAME.fullmatch(name) is None), None)
     if odd is not None:
         return f"the name `{odd}` cannot be written for nft"
+    if table.name in UNLISTED:
+        return f"nft does not list a table that is called `{table.name}`"
     for one in table.objects.values():
         for line in one.body:
             if _FOREIGN.search(_QUOTED.sub('""', line)):

@@ -323,6 +323,7 @@ end_native_set() {
   sed 's/:.*//' "$state/part-found" >"$state/part-at"
   sed "s/^[0-9]*:$nc_cut${nc_t}e${nc_t}//" "$state/part-found" >"$state/part-region"
   cat "$state/part-ours" "$state/part-back" >"$state/part-both"
+  cat "$state/part-ours" >"$state/part-mine"
   # An element is told by its key: with other data or another comment it was changed by somebody.
   keys <"$state/part-both" >"$state/part-one"
   keys <"$state/part-region" >"$state/part-other"
@@ -333,6 +334,7 @@ end_native_set() {
     if [ -s "$state/part-met" ]; then
       native_clash "somebody has written an element otherwise: $(shorten "$(sed -n 1p "$state/part-met")")"
       [ -n "$force" ] || return 0
+      cat "$state/part-met" >>"$state/part-mine"
     fi
   fi
   beyond "$state/part-both" "$state/part-region" >"$state/part-theirs"
@@ -352,8 +354,8 @@ end_native_set() {
     at_least after
     [ -z "$nc_making" ] || sed "s|^|$nc_object${nc_t}e${nc_t}|" "$state/part-met" >>"$state/part-more"
   fi
-  [ -s "$state/part-ours" ] || return 0
-  grep -nxFf "$state/part-ours" "$state/part-region" | sed 's/:.*/p/' >"$state/part-lines"
+  [ -s "$state/part-mine" ] || return 0
+  grep -nxFf "$state/part-mine" "$state/part-region" | sed 's/:.*/p/' >"$state/part-lines"
   if [ -s "$state/part-lines" ]; then
     at_least after
     nc_taken=1

@@ -25,9 +25,10 @@ def native_cases(step: Step, numbers: Mapping[str, int]) -> Iterator[tuple[int, 
     """For each number of a thing, the shell text that tells the step's part of it."""
     for things in dict.fromkeys(back.things for back in step.natives):
         told = [back for back in step.natives if back.things == things]
-        first, *others = sorted({numbers[thing] for thing in things if thing in numbers})
-        yield first, with_stdin("native", "".join(f"{line}\n" for line in _told(told)))
-        yield from ((number, f"step_{step.number}_part {first}\n") for number in others)
+        known = sorted({numbers[thing] for thing in things if thing in numbers})
+        for number in known[:1]:
+            yield number, with_stdin("native", "".join(f"{line}\n" for line in _told(told)))
+        yield from ((number, f"step_{step.number}_part {known[0]}\n") for number in known[1:])
 
 
 def _told(natives: Sequence[NativeBack]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from planner.models.change import Change, LinkChange
+from planner.models.change import Change, LinkChange, NativeObjectChange
 
 Words = tuple[str, ...]
 TABLE = "30777"
@@ -60,6 +60,8 @@ KINDS = {
     "nexthop": "nexthop object",
     "fdb": "forwarding entry",
     "document": "file",
+    "nft-table": "nft table",
+    "nft-rule": "nft rule",
     "passing": "",
 }
 """What a report calls things of a kind of change, where it is not the kind's own name."""
@@ -67,8 +69,8 @@ KINDS = {
 
 def kind_of(change: Change) -> str:
     """The kind of thing that a change touches, as a report names it; empty for what is no thing of its own."""
-    if change.kind.startswith("nft"):
-        return "nft table"
+    if isinstance(change, NativeObjectChange):
+        return f"nft {change.what}"
     if isinstance(change, LinkChange) and change.field == "address":
         return "address"
     return KINDS.get(change.kind, change.kind)

@@ -22,6 +22,7 @@ from planner.models.node import NodeState
 from planner.models.plan import ChainBack, Plan
 from planner.plan.checks_rules import save_tool
 from planner.rehearse.foreign import COMMENT, SOMEBODY, TABLE, Foreign, NotPlayed, Offer, kind_of
+from planner.rehearse.foreign_native import native_beside
 
 QUIET = ("arp_announce", "arp_ignore", "medium_id")
 """Values of a link that nothing follows."""
@@ -80,8 +81,7 @@ def beside(change: Change, start: NodeState, found: NodeState, plan: Plan) -> It
             )
         case _:
             if change.kind.startswith("nft"):
-                table = ("nft", "{}", "table", "inet", "netchange_foreign")
-                yield _pair("another nft table", table, "add", "delete")
+                yield from native_beside(change, start, found, plan)
 
 
 def _pair(words: str, template: tuple[str, ...], do: str, back: str = "del") -> Foreign:

@@ -32,6 +32,7 @@ from planner.models.plan import Plan
 from planner.models.route import NextHopObject
 from planner.plan.checks_rules import chain_name, save_tool, set_name, table_name
 from planner.rehearse.foreign import COMMENT, SOMEBODY, TABLE, Foreign, NotPlayed, Offer
+from planner.rehearse.foreign_native import native_same
 from planner.sysctls.names import link_key
 
 MAC = "02:00:5e:10:00:78"
@@ -110,7 +111,7 @@ def on_the_same(change: Change, found: NodeState, plan: Plan) -> Iterator[Offer]
             )
         case _:
             if change.kind.startswith("nft"):
-                yield from _native(plan)
+                yield from native_same(change, found, plan)
 
 
 def _rule(change: RuleChange, found: NodeState, plan: Plan) -> Offer:
@@ -255,21 +256,3 @@ def _link(change: LinkChange, found: NodeState) -> Iterator[Offer]:
                     thing=f"MTU of {link.name}",
                 )
         yield NotPlayed("link", f"no other MTU of {link.name} is taken")
-
-
-def _native(plan: Plan) -> Iterator[Offer]:
-    """A rule more in a chain that the plan has changed: the way back of nft chains is by chain."""
-    names = sorted(
-        check.name
-        for step in plan.steps
-        for check in step.expected
-        if check.name.startswith("nft chain ") and check not in step.precondition
-    )
-    for name in names:
-        chain, _, table = name.removeprefix("nft chain ").partition(" of table ")
-        yield Foreign(
-            f"a rule more in nft chain {chain} of table {table}",
-            ("nft", "add", "rule", *table.split(" "), chain, "counter", "comment", f'"{COMMENT}"'),
-            thing=name,
-        )
-    yield NotPlayed("nft table", "no chain of a table is changed by itself")

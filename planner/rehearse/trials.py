@@ -1,5 +1,6 @@
 """What else may happen: the script is killed, a step fails, the rollback runs twice, somebody else is at work, nobody confirms."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from planner.diff.nodes import diff_nodes
@@ -22,6 +23,7 @@ MOMENTS = (0.35, 0.75)
 """Parts of the time that the whole plan takes, at which it is killed."""
 TIMER = 1
 """Seconds until the dead-man timer fires."""
+_NUMBER = re.compile(r"^rule \d+: ")
 WAITS = 600
 SHOWN = 6
 MOST = 300
@@ -206,10 +208,17 @@ def _beside(ground: Ground, changes: Sequence[Change]) -> Trial:
 
 
 def _lines(found: Iterable[Difference]) -> set[tuple[str, str, bool]]:
-    """What is there more, and what less, line by line: of a list, what stood there before is no difference."""
-    sides = [(one.what, set(one.wanted.split("\n")), set(one.found.split("\n"))) for one in found]
+    """What is there more, and what less, line by line: of a list, what stood there before is no difference.
+
+    A rule of an nft chain has another number where the plan's own rules stand above it.
+    """
+    sides = [(one.what, _unnumbered(one.wanted), _unnumbered(one.found)) for one in found]
     more = {(what, line, True) for what, wanted, held in sides for line in held - wanted if line}
     return more | {(what, line, False) for what, wanted, held in sides for line in wanted - held if line}
+
+
+def _unnumbered(text: str) -> set[str]:
+    return set(_NUMBER.sub("", text).split("\n"))
 
 
 def _same(ground: Ground, changes: Sequence[Change]) -> Trial | None:

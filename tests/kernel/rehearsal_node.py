@@ -39,6 +39,8 @@ iptables-nft -A FORWARD -m set --match-set web src -j ACCEPT; iptables-nft -A FO
 iptables-nft -N KUBE-X; iptables-nft -A KUBE-X -j RETURN; iptables-nft -A INPUT -j KUBE-X
 iptables-legacy -t nat -A POSTROUTING -s 10.9.0.0/16 -j MASQUERADE
 nft add table inet own; nft add chain inet own c '{ type filter hook input priority 5; }'; nft add rule inet own c tcp dport 9 drop
+nft add table inet own2; nft add set inet own2 ports '{ type inet_service; flags interval; }'
+nft add map inet own2 verdicts '{ type inet_service : verdict; elements = { 22 : accept }; }'
 """
 
 

@@ -36,6 +36,21 @@ PLAYED = {
         "a rule more at the end of chain FORWARD",
         "a rule of the plan written a second time",
     ),
+    "nft rule": (
+        "nft add rule inet own c tcp dport 10 drop",
+        "a rule more at the end of nft chain c of table inet own",
+        "a rule of the plan written a second time, beside it, in nft chain c of table inet own",
+    ),
+    "nft set": (
+        "nft add element inet own2 ports '{ 443 }'",
+        "an element more in nft set ports of table inet own2",
+        "the element 443 of nft set ports of table inet own2 with another comment",
+    ),
+    "nft map": (
+        "nft add element inet own2 verdicts '{ 443 : accept }'",
+        "an element more in nft map verdicts of table inet own2",
+        "the element 443 of nft map verdicts of table inet own2 with another comment",
+    ),
     "sysctl": (
         "sysctl -w net.ipv4.conf.eth0.arp_ignore=1",
         "net.ipv4.conf.lo.arp_announce",
