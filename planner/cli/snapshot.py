@@ -65,7 +65,13 @@ def host(
         typer.Option("--show-commands", help="Print every command and file that is read, and run nothing."),
     ] = False,
     deadline: Annotated[
-        int, typer.Option("--deadline", min=1, max=86400, help="Seconds for the whole collection.")
+        int,
+        typer.Option(
+            "--deadline",
+            min=1,
+            max=86400,
+            help="Seconds for the whole collection; one command may take a sixth of them, at least 20.",
+        ),
     ] = 120,
 ) -> None:
     """Snapshot this machine. Without root it records what it can, and each gap with its reason."""

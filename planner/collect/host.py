@@ -16,14 +16,17 @@ def collector_script() -> str:
     return resources.files("planner.collect").joinpath("collector.sh").read_text(encoding="utf-8")
 
 
-def collect_host(
-    runner: Runner, *, deadline: float = 120.0, command_deadline: int = 20, root: str = "/"
-) -> tuple[Section, ...]:
+AT_LEAST = 20
+"""Seconds that every command may take, as in the script itself."""
+
+
+def collect_host(runner: Runner, *, deadline: float = 120.0, root: str = "/") -> tuple[Section, ...]:
     """Run the script here. What may not be read without root comes back as sections that say so.
 
     The script goes as an argument (`sh -c`), so that an audit log holds what was run. At the deadline it is ended, and
-    what it had printed is kept: the rest is lost sections.
+    what it had printed is kept: the rest is lost sections. One command may take a sixth of the time, `AT_LEAST` seconds at least.
     """
+    command_deadline = max(AT_LEAST, int(deadline / 6))
     token = secrets.token_hex(TOKEN_BYTES)
     argv = ("sh", "-c", collector_script(), "netchange", token, root, str(command_deadline))
     finished = runner.run(argv, deadline=deadline)

@@ -7,6 +7,7 @@ becomes root of a user namespace; and process 1 of the stage. Each ends with the
 import fcntl
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -27,6 +28,7 @@ REST = (
 )
 TUNSETIFF, TUNSETIFINDEX, TUNSETCARRIER = 0x400454CA, 0x400454DA, 0x400454E2
 TUN, TAP, NO_HEADER = 1, 2, 0x1000
+DEEP = 1 << 30
 
 
 def main() -> None:
@@ -40,10 +42,19 @@ def main() -> None:
         channel.set_inheritable(False)
     if os.getppid() != outside:
         return
+    _allow_deep_stacks()
     try:
         _stage(mine, inner, watched, wishes)
     except OSError as error:
         wire.send(mine, {"id": 0, "error": f"{error.strerror or error}"})
+
+
+def _allow_deep_stacks() -> None:
+    """For what runs on the stage: iptables-nft-save 1.8.9 recurses over its chains, and dies of 102,000 with the usual 8 MiB."""
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(
+        resource.RLIMIT_STACK, (DEEP if most == resource.RLIM_INFINITY else min(DEEP, most), most)
+    )
 
 
 def _stage(mine: socket.socket, inner: socket.socket, watched: int, wishes: dict[str, object]) -> None:
