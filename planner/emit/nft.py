@@ -209,10 +209,14 @@ class _Edit:
 
 
 def _in_place(have: NftObject, want: NftObject) -> bool:
-    """Whether an object can become the other without being deleted: rules, elements, and the policy of a chain."""
+    """Whether an object can become the other without being deleted: rules, elements, and the policy of a chain.
+
+    A set that is constant takes no other elements (net/netfilter/nf_tables_api.c, nf_tables_newsetelem: EBUSY).
+    """
     if have.kind == CHAIN:
         return without_policy(have.head) == without_policy(want.head)
-    return have.kind in {SET, MAP} and have.head == want.head
+    constant = any(line.startswith("flags ") and "constant" in line for line in have.head)
+    return have.kind in {SET, MAP} and have.head == want.head and not constant
 
 
 def without_policy(head: Sequence[str]) -> tuple[str, ...]:

@@ -341,6 +341,7 @@ end_native_set() {
   # What is left when the step's own are gone is the others'.
   beyond "$state/part-ours" "$state/part-region" >"$state/part-one"
   [ ! -s "$state/part-one" ] || nc_others=yes
+  if [ "$nc_kind" = made ] && fields e "$state/part-live" | grep -q '^[^"]* timeout '; then nc_others=yes; fi
   if [ "$nc_kind" = again ] && [ -n "$nc_others" ] &&
     [ "$(grep '^type ' "$state/part-a")" != "$(grep '^type ' "$state/part-b")" ]; then
     native_clash "others have put elements into it, and it becomes one of another type"
@@ -353,14 +354,24 @@ end_native_set() {
   if [ -s "$state/part-met" ]; then
     at_least after
     [ -z "$nc_making" ] || sed "s|^|$nc_object${nc_t}e${nc_t}|" "$state/part-met" >>"$state/part-more"
+    nc_taken=1
   fi
-  [ -s "$state/part-mine" ] || return 0
+  if [ -s "$state/part-mine" ]; then take_elements; fi
+  if [ "$nc_taken" -gt 0 ] && constant; then begin_again "$state/part-again"; fi
+}
+
+take_elements() {
   grep -nxFf "$state/part-mine" "$state/part-region" | sed 's/:.*/p/' >"$state/part-lines"
   if [ -s "$state/part-lines" ]; then
     at_least after
     nc_taken=1
     [ -z "$nc_making" ] || sed -n -f "$state/part-lines" "$state/part-at" >>"$state/part-cut"
   fi
+}
+
+# A set that is constant takes no other elements: it is made anew.
+constant() {
+  grep -q '^flags .*constant' "$state/part-h" && [ "$nc_kind$nc_there" = bothyes ]
 }
 
 # Intervals of others may hold those of the step. What is to come back and lies in one is there (it leaves part-met);
@@ -458,12 +469,11 @@ native_transaction() {
   } >"$state/transaction"
 }
 
-# Chains that are emptied and filled again: those that name a thing that is made anew, and those into which nft cannot
-# insert (a rule with a block of rules: nft 1.0.6 ends with SIGSEGV).
+# Chains that are emptied and filled again: those that name a thing that is made anew. And all into which rules come, where
+# one of the transaction has a block of rules: nft 1.0.6 ends with SIGSEGV when it is to insert any rule beside one.
 write_again() {
   : >"$state/part-whole"
   grep '^chain ' "$state/part-again" >>"$state/part-whole"
-  sed -n "s/^\(chain [^${nc_t}]*\)${nc_t}.*[jg][uo][mt][po] {.*/\1/p" "$state/part-puts" >>"$state/part-whole"
   while IFS= read -r nc_one; do
     named "$nc_one" || continue
     sed -n "s/^\(chain [^${nc_t}]*\)${nc_t}.*/\1/p" "$state/part-naming" >>"$state/part-whole"
@@ -480,6 +490,16 @@ write_again() {
     done <"$state/part-sets"
   done <"$state/part-again"
   if [ -n "$nc_anew" ]; then sed -n "s/^\(chain [^${nc_t}]*\)${nc_t}o.*/\1/p" "$state/part-flat" >>"$state/part-whole"; fi
+  if [ -s "$state/part-whole" ] || grep -q '[jg][uo][mt][po] {' "$state/part-puts"; then
+    {
+      cat "$state/part-puts"
+      grep "^chain [^${nc_t}]*${nc_t}r" "$state/part-flat"
+    } | sed -n "s/^\([^${nc_t}]*\)${nc_t}.*[jg][uo][mt][po] {.*/\1/p" >"$state/part-one"
+    sed "s/${nc_t}.*//" "$state/part-puts" >"$state/part-other"
+    if grep '[jg][uo][mt][po] {' "$state/part-puts" >"$state/part-met" || among "$state/part-whole" "$state/part-one" >"$state/part-met"; then
+      cat "$state/part-other" >>"$state/part-whole"
+    fi
+  fi
   sort -u "$state/part-whole" >"$state/part-one"
   beyond "$state/part-make" "$state/part-one" >"$state/part-whole"
   cat "$state/part-gone" "$state/part-again" >"$state/part-away"
