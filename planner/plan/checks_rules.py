@@ -52,6 +52,11 @@ def save_tool(state: NodeState, family: str, backend: str) -> str:
     return f"{stem}-{backend}-save"
 
 
+ALONE = 8
+"""Chains of one table that are listed one by one: iptables-nft-save takes a time that grows with the square of a table's chains
+(1.8.9: 4.4 s for 21,000, 210 s for 103,000), the listing of one chain 0.3 s of the latter."""
+
+
 def _table_facets(
     have: Ruleset | None, want: Ruleset | None, name: str, tool: str, how: Scope
 ) -> list[Facet]:
@@ -69,10 +74,11 @@ def _table_facets(
         argv = _reader(tool, name, None, loaded=loaded)
         texts = (chain_text(table, chains, loaded=loaded) for table in (old, new))
         return [digest_facet(place, argv, *texts)]
+    alone = loaded and ruleset.backend == "nft" and len(chains) <= ALONE
     return [
         digest_facet(
             chain_name(chain, place),
-            _reader(tool, name, chain, loaded=loaded),
+            _reader(tool, name, chain, loaded=loaded, alone=alone),
             *(chain_text(table, (chain,), loaded=loaded) for table in (old, new)),
         )
         for chain in chains
@@ -93,13 +99,18 @@ def _all_chains(table: Table | None) -> tuple[str, ...]:
     return (*table.chains, *table.policies) if table else ()
 
 
-def _reader(tool: str, name: str, chain: str | None, *, loaded: bool) -> tuple[str, ...]:
+def _reader(tool: str, name: str, chain: str | None, *, loaded: bool, alone: bool = False) -> tuple[str, ...]:
     """Digest of one chain, or of all of a table, from what iptables-save prints; counters are cut off.
 
     `-t` would make the legacy backend load a table that is not there: that one is cut out of the whole print instead.
+    `alone`: the chain is listed by itself, and the table is printed only where that fails (the chain is not there, or is told by nft only).
     """
     begin, end, source = "", "", f"{quote(tool)} -t {quote(name)}"
-    if not loaded:
+    if alone and chain is not None:
+        begin = "s/^-N \\([^ ]*\\)$/:\\1 - /\ns/^-P \\([^ ]*\\) \\([^ ]*\\)$/:\\1 \\2 /"
+        listing = f"{quote(tool.removesuffix('-save'))} -t {quote(name)} -S {quote(chain)}"
+        source = f"{{ {listing} && echo COMMIT || {source}; }} 2>/dev/null"
+    elif not loaded:
         begin, end, source = f"/^\\*{name}$/,/^COMMIT$/{{", "}", quote(tool)
     word = "[^ ]*" if chain is None else sed_literal(chain)
     rules = "-A " if chain is None else f"-A {word} "

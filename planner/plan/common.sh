@@ -8,6 +8,7 @@ export PATH
 unset IFS
 umask 022
 # iptables-nft-save 1.8.9 recurses over its chains: 21,000 of them take more than 2 MiB of stack, 102,000 more than 8 (it dies).
+# shellcheck disable=SC3045 # dash, bash and busybox have these options; where there are none the limit stays as it is
 for nc_deep in 1048576 "$(ulimit -H -s 2>/dev/null)"; do
   if (ulimit -S -s "$nc_deep") 2>/dev/null; then
     ulimit -S -s "$nc_deep"

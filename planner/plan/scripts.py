@@ -95,7 +95,7 @@ def _tools(plan: Plan) -> tuple[str, ...]:
             if check.argv[:2] == ("sh", "-c"):
                 # The first word of a pipeline made by `checks`: the program that prints.
                 found |= set(
-                    re.findall(r"^(?:basename|ip6?tables[a-z-]*-save|ipset|ip|nft)\b", check.argv[2])
+                    re.findall(r"^(?:\{ )?(basename|ip6?tables[a-z-]*|ipset|ip|nft)\b", check.argv[2])
                 )
     return tuple(
         sorted(tool for tool in found if tool not in FOREIGN_TOOLS and re.fullmatch(r"[\w./+-]+", tool))
