@@ -29,7 +29,7 @@ from planner.rehearse.stage import Stage
 
 PARTS = ("rebuild", "change", "look", "back", "look again", "compare")
 HEAD = ("a rehearsal of one rule", "rules", *(f"{part} s" for part in PARTS), "peak MiB", "left behind")
-LIMIT = 1800.0
+LIMIT = 3600.0
 BACKENDS: tuple[Backend, ...] = ("legacy", "nft")
 
 
