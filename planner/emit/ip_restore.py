@@ -39,8 +39,10 @@ class Restoration:
 
     def __init__(self, have: NodeState, want: NodeState) -> None:
         # Sysctls are written back before: whether IPv6 is on decides what the commands do.
-        known = {key: want.sysctls[key] for key in have.sysctls if key in want.sysctls}
-        self.state = have.model_copy(update={"sysctls": {**have.sysctls, **known}})
+        self.state = have
+        if have.sysctls != want.sysctls:
+            known = {key: want.sysctls[key] for key in have.sysctls if key in want.sysctls}
+            self.state = have.model_copy(update={"sysctls": {**have.sysctls, **known}})
         self.have = have
         self.want = want
         self.commands: list[Words] = []
@@ -244,6 +246,10 @@ def _addresses6(way: Restoration, want: Link) -> None:
 
 def _key(route: Route) -> "Key":
     return route.family, route.table, route.prefix, route.tos, route.metric
+
+
+def _hops(route: Route) -> tuple[str, ...]:
+    return tuple(hop.link for hop in route.nexthops)
 
 
 def _content(route: Route) -> Route:
@@ -469,11 +475,14 @@ def _volatile(have: NodeState, want: NodeState, now: NodeState) -> set[tuple[str
             )
         if link.xdp and not (before and before.xdp):
             found.add((f"link {link.name}", "an XDP program has to be attached again"))
-    routes = _by_key(now.routes)
+    # Every link has the same IPv6 prefixes: only those by the same links are compared.
+    routes: dict[tuple[Key, tuple[str, ...]], list[Route]] = {}
+    for route in now.routes:
+        routes.setdefault((_key(route), _hops(route)), []).append(route)
     for route in want.routes:
         if joined(route):
             continue
-        alike = routes.get(_key(route), [])
+        alike = routes.get((_key(route), _hops(route)), [])
         if route not in alike and _content(route) not in map(_content, alike):
             why = (
                 "the next router advertisement brings it back"

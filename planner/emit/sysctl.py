@@ -1,6 +1,7 @@
 """Writes that bring running sysctls back, in an order in which none disturbs an earlier one."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from planner.models.node import NodeState
 from planner.sysctls.catalogue import Takes, Template, lookup
@@ -30,8 +31,15 @@ def restore_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], .
     again after it, and conf.all.accept_redirects, which ip_forward flips, comes last. Keys that do not exist in
     both states, and addresses and routes that a write removed, are not restored by writes.
     """
-    common = sorted(set(have.sysctls) & set(want.sysctls))
-    differs = {k for k in common if not same_value(have.sysctls[k], want.sysctls[k]) and _writable(k, common)}
+    changed = [
+        key
+        for key, value in want.sysctls.items()
+        if have.sysctls.get(key, value) != value and not same_value(have.sysctls[key], value)
+    ]
+    if not changed:
+        return ()
+    common = have.sysctls.keys() & want.sysctls.keys()
+    differs = {key for key in changed if _writable(key, common)}
     disturbed = set(_disturbed(differs, want))
     wanted = differs | disturbed
     ordered = sorted(wanted, key=lambda key: (_rank(key), key))
@@ -46,7 +54,7 @@ def returned_writes(have: NodeState, want: NodeState) -> tuple[tuple[str, str], 
     """
     links = {link.name for link in want.links}
     keys = sorted(want.sysctls.keys() - have.sysctls.keys())
-    every = list(want.sysctls)
+    every = want.sysctls.keys()
     found = [
         key
         for key in keys
@@ -67,7 +75,7 @@ def _as_default(want: NodeState, key: str, parts: LinkKey) -> bool:
     return default is not None and same_value(default, want.sysctls[key])
 
 
-def _writable(key: str, common: list[str]) -> bool:
+def _writable(key: str, common: AbstractSet[str]) -> bool:
     """Not read-only, and not the second name of something that is written under its first name."""
     fact = lookup(key)
     if key in VOLATILE or (fact is not None and fact.takes_effect is Takes.READ_ONLY):

@@ -58,6 +58,9 @@ class Volatile(Noun):
     extra: dict[str, str] = {}
 
 
+_ByName = tuple[tuple[Link, ...], dict[str, Link]]
+
+
 class NodeState(Noun):
     """One node at one time. `gaps` says what is not known; an empty field without a gap is really empty."""
 
@@ -90,7 +93,13 @@ class NodeState(Noun):
 
     def link(self, name: str) -> Link | None:
         """The link of that name."""
-        return next((link for link in self.links if link.name == name), None)
+        # As a cached property of pydantic's: beside the fields, so that comparing and writing pass it by. A copy with other
+        # links has it too, and is told by the links that it was made of.
+        known: _ByName | None = self.__dict__.get("_links_by_name")
+        if known is None or known[0] is not self.links:
+            known = self.links, {link.name: link for link in reversed(self.links)}
+            self.__dict__["_links_by_name"] = known
+        return known[1].get(name)
 
     def ruleset(self, family: str, backend: str) -> Ruleset | None:
         """The rules of one family in one backend."""

@@ -32,17 +32,22 @@ def facets(before: NodeState, after: NodeState, how: Scope) -> tuple[Facet, ...]
 def sysctl_facets(before: NodeState, after: NodeState, also: Iterable[str] = ()) -> tuple[Facet, ...]:
     """Running values that differ, and those named in `also`."""
     fleeting = {link.name for state in (before, after) for link in state.links if link.peer_elsewhere}
-    differing = {
-        key
-        for key in before.sysctls.keys() | after.sysctls.keys()
-        if before.sysctls.get(key) != after.sysctls.get(key)
-    }
+    differing = changed_keys(before, after)
     return tuple(
         value_facet(key, ("cat", sysctl_path(key)), before.sysctls.get(key), after.sysctls.get(key))
         for key in sorted(differing | {key for key in also if key in before.sysctls})
         # A pod's link may go at any time, and its values with it.
         if key.rpartition(".")[2] not in UNREADABLE and sysctl_link(key) not in fleeting
     )
+
+
+def changed_keys(before: NodeState, after: NodeState) -> set[str]:
+    """Keys whose values differ, and those that are in one state only."""
+    old, new = before.sysctls, after.sysctls
+    if old is new or old == new:
+        return set()
+    found = {key for key, value in old.items() if new.get(key) != value}
+    return found | (new.keys() - old.keys())
 
 
 def sysctl_path(key: str) -> str:

@@ -7,7 +7,7 @@ from planner.emit.iptables_restore import touched_chains
 from planner.models.node import NodeState
 from planner.models.plan import Residue
 from planner.models.proposal import FileWrite, Stage
-from planner.plan.checks import sysctl_link
+from planner.plan.checks import changed_keys, sysctl_link
 from planner.plan.checks_rules import ipset_of, ruleset_keys, table_names
 from planner.plan.native import native_residues
 from planner.topology.owners import OTHERS, owner_of_chain
@@ -34,11 +34,7 @@ def residues(before: NodeState, stage: Stage) -> tuple[Residue, ...]:
 
 
 def _sysctls(before: NodeState, after: NodeState) -> Iterator[Residue]:
-    changed = sorted(
-        key
-        for key in before.sysctls.keys() | after.sysctls.keys()
-        if before.sysctls.get(key) != after.sysctls.get(key)
-    )
+    changed = sorted(changed_keys(before, after))
     defaults = [key for key in changed if ".conf.default." in key or ".neigh.default." in key]
     if defaults:
         yield Residue(

@@ -330,7 +330,7 @@ def at_reboot(state: NodeState, files: Mapping[str, ConfigFile]) -> AfterReboot:
             )
             after[assignment.key] = after[assignment.key] if error else value
     unknown -= written
-    unknown -= {key for key in unknown if _follows_written(key, written)}
+    unknown -= {key for key in unknown if written and _follows_written(key, written)}
     unknown |= late  # skipped at boot; whoever loads the module later may set them or not
     return AfterReboot(dict(sorted(after.items())), frozenset(unknown))
 

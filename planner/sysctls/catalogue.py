@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-from planner.sysctls.names import ALL, conf, link_key
+from planner.sysctls.names import ALL, KEPT, conf, link_key
 from planner.sysctls.numbers import number
 
 
@@ -142,7 +142,7 @@ def facts() -> tuple[SysctlFact, ...]:
     return tuple(_load()[0].values())
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=KEPT)
 def lookup(key: str) -> SysctlFact | None:
     """What is known of a canonical key; None when nothing is."""
     known = _load()[0]

@@ -1,6 +1,7 @@
 """Names of sysctls: the canonical key, its path below /proc/sys, and the link a key belongs to."""
 
 import re
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,6 +9,9 @@ _SWAP = str.maketrans("./", "/.")
 _PER_LINK = re.compile(r"^net\.(ipv4|ipv6)\.(conf|neigh)\.([^.]+)\.([^.]+)$")
 
 ALL, DEFAULT = "all", "default"
+KEPT = 1 << 18
+"""Keys whose parts are remembered: a node with a thousand links has 130,000, and what is forgotten before it is asked
+for again is of no use."""
 TWINS = {
     "net.ipv4.conf.all.forwarding": "net.ipv4.ip_forward",
     "net.nf_conntrack_max": "net.netfilter.nf_conntrack_max",
@@ -44,7 +48,7 @@ class LinkKey:
     @property
     def default(self) -> str:
         """The key whose value a new link of the namespace starts with."""
-        return str(LinkKey(self.family, self.group, DEFAULT, self.knob))
+        return f"net.{self.family}.{self.group}.{DEFAULT}.{self.knob}"
 
     @property
     def pattern(self) -> str:
@@ -72,20 +76,21 @@ def key_to_path(key: str) -> str:
     return "/proc/sys/" + key.translate(_SWAP)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=KEPT)
 def path_to_key(path: str) -> str:
     """The canonical key of a file below /proc/sys."""
     return path.removeprefix("/proc/sys/").translate(_SWAP)
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=KEPT)
 def link_key(key: str) -> LinkKey | None:
     """The parts of a per-link key; None for every other key."""
     match = _PER_LINK.match(key)
     if match is None:
         return None
-    family, group, link, knob = match.groups()
-    return LinkKey(family, group, link.replace("/", "."), knob)
+    # One copy of each word: they are the same for a hundred keys, or a thousand.
+    family, group, link, knob = map(sys.intern, match.groups())
+    return LinkKey(family, group, sys.intern(link.replace("/", ".")), knob)
 
 
 def conf(family: str, link: str, knob: str) -> str:
