@@ -1,7 +1,7 @@
 """Links of a stage: real ones where the kernel makes the same, else stand-ins that end in this process."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from planner.emit.ip_links import creatable, create_command, link_commands, port_commands
 from planner.models.link import Link
@@ -15,8 +15,6 @@ REAL = frozenset({"bridge", "vxlan", "veth", "vlan", "macvlan", "ipvlan", "vrf"}
 """Kinds that do the same here as on the node. A veth only with both its ends."""
 COLONS_OF_ETHERNET = 5
 DEVICE = "/dev/net/tun"
-LEAVING = "2147483000"
-"""Number of the group of links that are removed."""
 
 
 def rebuild_links(
@@ -181,9 +179,3 @@ def up_commands(node: NodeState, have: Mapping[str, Link]) -> Iterator[Words]:
     for want in sorted(node.links, key=lambda link: (link.kind == "bridge", _depth(node, link))):
         if want.up and want.name in have and not have[want.name].up:
             yield "ip", "link", "set", "dev", want.name, "up"
-
-
-def remove_together(namespaces: Namespaces, names: Iterable[str]) -> None:
-    """Delete links in one go, as members of a group that nobody else uses."""
-    run_all(namespaces, (("ip", "link", "set", "dev", name, "group", LEAVING) for name in names))
-    run_all(namespaces, (("ip", "link", "delete", "group", LEAVING),))

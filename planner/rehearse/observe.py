@@ -12,6 +12,7 @@ from planner.parse.sysctl import parse_sysctl_values
 from planner.rehearse.namespaces import Namespaces
 
 DEADLINE = 120.0
+TREE = "/proc/sys/net"
 FAMILIES = (("ip", "4"), ("ip6", "6"))
 
 
@@ -50,6 +51,5 @@ def policy_rules(namespaces: Namespaces) -> tuple[PolicyRule, ...]:
 
 def sysctls(namespaces: Namespaces) -> dict[str, str]:
     """Running values of the network."""
-    done = namespaces.run(("grep", "-rs", "", "/proc/sys/net"), b"", {}, DEADLINE)
-    values, _ = parse_sysctl_values(done.stdout)
+    values, _ = parse_sysctl_values(namespaces.values([TREE]))
     return values
