@@ -100,12 +100,19 @@ def _state(link: Link) -> str:
 def _options(left: Link, right: Link) -> Iterator[tuple[str, str | None, str | None]]:
     if bool(left.kind) != bool(right.kind):
         return  # One side was printed without details.
+    # They follow from the change of the master; and a link that a proposal has made a port again has what nobody has said.
+    apart = left.master != right.master or _is_bare_port(left) or _is_bare_port(right)
     for name in sorted(left.options.keys() | right.options.keys()):
-        if left.master != right.master and name in PORT_OPTIONS:
-            continue  # They follow from the change of the master.
+        if apart and name in PORT_OPTIONS:
+            continue
         was, now = left.options.get(name), right.options.get(name)
         if was != now:
             yield f"options/{name}", was, now
+
+
+def _is_bare_port(link: Link) -> bool:
+    """Whether it is a port none of whose options is known: a tool that prints details prints them."""
+    return bool(link.master) and not PORT_OPTIONS & link.options.keys()
 
 
 def _words(address: Address) -> str:

@@ -1,6 +1,7 @@
 """Commands that make a link, and that give an existing one other settings."""
 
 from planner.models.link import Link
+from planner.models.node import NodeState
 
 # What a new bridge has (measured on Linux 6.18 with iproute2 6.1); only the rest needs saying.
 BRIDGE_DEFAULTS = {
@@ -71,6 +72,8 @@ PORT_OPTIONS = {
     "priority": "32",
 }
 """Settings of a bridge port with what a new port has."""
+BY_SPEED = ("", "2", "4", "5", "19", "100")
+"""Costs that a port has by itself (net/bridge/br_if.c, port_cost): one that is written stays when its speed changes."""
 SWITCHES = {
     "learning": ("learning", "nolearning", "on"),
     "proxy": ("proxy", "noproxy", "off"),
@@ -205,6 +208,16 @@ def link_commands(have: Link, want: Link) -> tuple[tuple[str, ...], ...]:
     return tuple(found)
 
 
+def follows_ports(link: Link, state: NodeState) -> bool:
+    """Whether a bridge has the hardware address that it takes from its ports while nobody gives it one.
+
+    A given one it would keep (net/bridge/br_stp_if.c, br_stp_recalculate_bridge_id: NET_ADDR_SET). No snapshot tells who
+    has given the same.
+    """
+    macs = [port.mac for port in state.links if port.master == link.name and port.mac]
+    return link.kind == "bridge" and bool(macs) and min(macs) == link.mac
+
+
 def port_commands(have: Link, want: Link) -> tuple[tuple[str, ...], ...]:
     """Commands that give a bridge port its settings, after it has its master."""
     if not want.master or want.kind == "bridge":
@@ -226,4 +239,7 @@ def port_commands(have: Link, want: Link) -> tuple[tuple[str, ...], ...]:
                     value or "",
                 )
             )
+    cost = want.options.get("cost", "")
+    if cost != have.options.get("cost", "") and cost not in BY_SPEED:
+        found.append(("ip", "link", "set", "dev", want.name, "type", "bridge_slave", "cost", cost))
     return tuple(found)

@@ -7,7 +7,7 @@ eight of eighteen leave something behind).
 
 from collections.abc import Iterable
 
-from planner.emit.ip_links import creatable, create_command, link_commands, port_commands
+from planner.emit.ip_links import creatable, create_command, follows_ports, link_commands, port_commands
 from planner.emit.ip_words import (
     address_command,
     fdb_command,
@@ -32,6 +32,10 @@ Words = tuple[str, ...]
 def restore_commands(have: NodeState, want: NodeState) -> tuple[Words, ...]:
     """Commands that turn `have` into `want`, in an order that the kernel accepts; none when they are equal."""
     return tuple(_restored(have, want).commands)
+
+
+TAKEN = 'ip -o link show dev "$1" | grep -q " $2 " || ip link set dev "$1" address "$2"'
+"""A bridge is told its address only where somebody has given it another one: it would keep it from then on."""
 
 
 class Restoration:
@@ -154,7 +158,9 @@ def _settings(way: Restoration) -> None:
         if way.link(want.name).up and not want.up:
             way.do(("ip", "link", "set", "dev", want.name, "down"))
     for want in links:
-        way.do(*link_commands(way.link(want.name), want))
+        # A bridge that has the address of a port has it again with the port.
+        taken = follows_ports(want, way.want)
+        way.do(*link_commands(way.link(want.name), want.model_copy(update={"mac": ""}) if taken else want))
     for want in links:
         if way.link(want.name).mtu < want.mtu:
             lower = way.state.link(want.lower) if want.kind == "vxlan" else None
@@ -177,6 +183,8 @@ def _settings(way: Restoration) -> None:
                 way.do(("ip", "link", "set", "dev", want.name, "mtu", str(want.mtu)))
             if want.mac and now.mac != want.mac:
                 way.do(("ip", "link", "set", "dev", want.name, "address", want.mac))
+            elif follows_ports(want, way.want) and first is not None and first.mac != want.mac:
+                way.commands.append(("sh", "-c", TAKEN, "address", want.name, want.mac))
     for want in links:
         if want.up and not way.link(want.name).up:
             way.do(("ip", "link", "set", "dev", want.name, "up"))

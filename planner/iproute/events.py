@@ -133,6 +133,8 @@ def start_ipv6(world: World, name: str, because: str) -> None:
             world.gap(
                 f"links/{name}", f"the hardware address of {name} is random, so is its link-local address"
             )
+            for route in prefix6(link, Address(address="fe80::", length=64, scope="link")):
+                add_kernel_route(world, route, because)
     for address in link.addresses:
         if address.family == "ip6":
             add_kernel_route(world, local6(link, address), because)
@@ -284,7 +286,15 @@ def link_up(world: World, name: str) -> None:
             if address.family == "ip6":
                 for route in (local6(up, address), *prefix6(up, address)):
                     add_kernel_route(world, route, because)
+    if up.kind == "bridge" and EVERY_BRIDGE not in up.options and not _has_ports(world, name):
+        # Until its first port comes, a bridge that a proposal has made has its carrier (measured).
+        world.put_link(up.model_copy(update={"carrier": True}), "")
+        start_ipv6(world, name, because)
     settle(world, because)
+
+
+def _has_ports(world: World, name: str) -> bool:
+    return any(port.master == name for port in world.links)
 
 
 def _drop_with_source(world: World, source: str) -> None:
@@ -356,9 +366,14 @@ def unregister(world: World, name: str, *, because: str = "") -> None:
     ]:
         if world.link(upper) is not None:
             unregister(world, upper, because=f"{name}, the link below, is deleted")
+    if world.link(link.master) is not None:
+        follow_ports(world, link.master)
+        follow_macs(world, link.master)
     settle(world, reason)
 
 
+EVERY_BRIDGE = "hello_time"
+"""An option that is printed of every bridge, and so is known of each that was recorded."""
 PORT_OPTIONS = frozenset(
     {
         "hairpin",
@@ -465,4 +480,26 @@ def follow_ports(world: World, name: str) -> None:
         because = f"{name} takes the smallest MTU of its ports, unless someone had set its own"
         change_mtu(
             world, name, smallest, because, cause=Cause.MAYBE if original is not None else Cause.KERNEL
+        )
+
+
+def follow_macs(world: World, name: str) -> None:
+    """A bridge whose address nobody set takes the smallest of its ports (net/bridge/br_stp_if.c)."""
+    bridge = world.need_link(name)
+    ports = sorted(port.mac for port in world.links if port.master == name and port.mac)
+    if bridge.kind != "bridge" or not ports or bridge.mac == ports[0]:
+        return
+    original = world.before.link(name)
+    before = sorted(port.mac for port in world.before.links if port.master == name and port.mac)
+    if not bridge.mac or (original is not None and before and original.mac == before[0]):
+        world.put_link(
+            bridge.model_copy(update={"mac": ports[0]}),
+            "mac",
+            f"{name} takes the smallest address of its ports, as nobody set its own",
+        )
+    elif original is not None and not before:
+        world.tell(
+            f"link/{name}/mac",
+            f"{name} takes the smallest address of its ports, unless someone had set its own",
+            cause=Cause.MAYBE,
         )

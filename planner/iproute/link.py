@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from planner.iproute.events import (
     change_mtu,
+    follow_macs,
     follow_ports,
     link_down,
     link_up,
@@ -15,7 +16,6 @@ from planner.iproute.events import (
 )
 from planner.iproute.link_words import USUAL, LinkWords, read_link_words
 from planner.iproute.world import NotModelledError, RefusedError, World, sysctl_name
-from planner.models.change import Cause
 from planner.models.link import ForwardingEntry, Link
 from planner.parse.ip_names import number_of
 
@@ -411,25 +411,3 @@ def release(world: World, name: str) -> None:
     follow_ports(world, upper.name)
     follow_macs(world, upper.name)
     settle(world, f"{name} left {upper.name}")
-
-
-def follow_macs(world: World, name: str) -> None:
-    """A bridge whose address nobody set takes the smallest of its ports (net/bridge/br_stp_if.c)."""
-    bridge = world.need_link(name)
-    ports = sorted(port.mac for port in world.links if port.master == name and port.mac)
-    if bridge.kind != "bridge" or not ports or bridge.mac == ports[0]:
-        return
-    original = world.before.link(name)
-    before = sorted(port.mac for port in world.before.links if port.master == name and port.mac)
-    if not bridge.mac or (original is not None and before and original.mac == before[0]):
-        world.put_link(
-            bridge.model_copy(update={"mac": ports[0]}),
-            "mac",
-            f"{name} takes the smallest address of its ports, as nobody set its own",
-        )
-    elif original is not None and not before:
-        world.tell(
-            f"link/{name}/mac",
-            f"{name} takes the smallest address of its ports, unless someone had set its own",
-            cause=Cause.MAYBE,
-        )

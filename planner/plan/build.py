@@ -20,7 +20,7 @@ from planner.plan.native import undone_tables
 from planner.plan.native_parts import natives_back
 from planner.plan.parts import parts, sets_back
 from planner.plan.probes import probes
-from planner.plan.residue import residues
+from planner.plan.residue import not_known, residues
 from planner.plan.scope import Scope, scope
 from planner.plan.services import acts
 from planner.plan.stopping import unsafe_because
@@ -159,7 +159,7 @@ def _apply(operation: Operation, before: NodeState) -> Action:
 
 
 def _kind(before: NodeState, stage: Stage, back: tuple[Action, ...], found: tuple[Facet, ...]) -> UndoKind:
-    if stage.gaps or (stage.error and stage.after != before):
+    if not_known(stage) or (stage.error and stage.after != before):
         return UndoKind.NONE
     if isinstance(stage.operation, FileWrite):
         return UndoKind.RESTORE
@@ -183,8 +183,9 @@ def _remark(before: NodeState, stage: Stage, *, skipped: bool) -> str:
         return f"not run: it would fail and change nothing: {stage.error}"
     if stage.error:
         return f"it would fail in the middle: {stage.error}"
-    if stage.gaps:
-        return "what it does is not known: " + "; ".join(str(gap) for gap in stage.gaps)
+    unknown = not_known(stage)
+    if unknown:
+        return "what it does is not known: " + "; ".join(str(gap) for gap in unknown)
     return "; ".join(_file_words(before, stage.operation)) if isinstance(stage.operation, FileWrite) else ""
 
 

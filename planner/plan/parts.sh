@@ -546,6 +546,7 @@ elements() {
   esac
   # An element is told by its first word: with other options it was changed by somebody.
   sort "$state/part-mine" "$state/part-theirs" | sed 's/ .*//' | uniq >"$state/part-one"
+  : >"$state/part-other-options"
   sed 's/ .*//' "$state/part-region" | grep -nxFf "$state/part-one" | sed 's/:.*//;s/$/p/' >"$state/part-lines"
   if [ -s "$state/part-lines" ]; then
     sort "$state/part-mine" "$state/part-theirs" >"$state/part-one"
@@ -554,20 +555,22 @@ elements() {
       at_least foreign
       because "ipset $nc_set: an element has other options: $(shorten "$(sed -n 1p "$state/part-met")")"
       [ -n "$force" ] || return 0
+      cp "$state/part-met" "$state/part-other-options"
     fi
   fi
   share "$state/part-theirs"
   [ "$nc_share" = all ] || [ ! -s "$state/part-theirs" ] || at_least after
   share "$state/part-mine"
   [ "$nc_share" = none ] || at_least after
-  if [ "$nc_kind" = made ] && [ "$(grep -c '' "$state/part-met")" -eq "$(grep -c '' "$state/part-region")" ]; then
+  if [ "$nc_kind" = made ] &&
+    [ "$(sort "$state/part-met" "$state/part-other-options" | grep -c '')" -eq "$(grep -c '' "$state/part-region")" ]; then
     at_least after
     [ -z "$nc_making" ] || printf 'destroy %s\n' "$nc_set" >>"$state/transaction"
     return 0
   fi
   [ "$nc_kind" != made ] || note "ipset $nc_set stays: there are elements of others in it"
   [ -n "$nc_making" ] || return 0
-  sed -e 's/ .*//' -e "s|^|del $nc_set |" "$state/part-met" >>"$state/transaction"
+  sed -e 's/ .*//' -e "s|^|del $nc_set |" "$state/part-met" "$state/part-other-options" >>"$state/transaction"
   sed "s|^|add $nc_set |" "$state/part-back" >>"$state/transaction"
 }
 

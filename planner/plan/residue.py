@@ -7,6 +7,7 @@ from planner.emit.iptables_restore import touched_chains
 from planner.models.node import NodeState
 from planner.models.plan import Residue
 from planner.models.proposal import FileWrite, Stage
+from planner.models.source import Gap
 from planner.plan.checks import changed_keys, sysctl_link
 from planner.plan.checks_rules import ipset_of, ruleset_keys, table_names
 from planner.plan.native import native_residues
@@ -27,10 +28,16 @@ def residues(before: NodeState, stage: Stage) -> tuple[Residue, ...]:
         *_files(stage),
         *(
             Residue(what=gap.section, reason=f"{gap.reason}: the undo does not know what it did")
-            for gap in stage.gaps
+            for gap in not_known(stage)
         ),
     )
     return tuple(dict.fromkeys(found))
+
+
+def not_known(stage: Stage) -> tuple[Gap, ...]:
+    """What a stage does that is not known, but for the link-local address of a link whose own is random: it goes with the link."""
+    chosen = {f"links/{link.name}" for link in stage.after.links if not link.mac}
+    return tuple(gap for gap in stage.gaps if gap.section not in chosen)
 
 
 def _sysctls(before: NodeState, after: NodeState) -> Iterator[Residue]:

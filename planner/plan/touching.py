@@ -30,6 +30,8 @@ def touched(argv: Sequence[str]) -> frozenset[str]:
             return frozenset({f"permanent neighbour {address} on {_options(rest).get('dev', '')}"})
         case ["ip", "link", "set", "dev", link, *rest]:
             return frozenset(LINK_WORDS[word].format(link) for word in rest[:1] if word in LINK_WORDS)
+        case ["sh", "-c", _, "address", link, _]:
+            return frozenset({LINK_WORDS["address"].format(link)})
         case ["ip", "-4" | "-6", "address", _, *rest]:
             return frozenset({f"addresses of {_options(rest).get('dev', '')}"})
         case ["ip", "-4" | "-6" as option, "rule", _, "pref", preference, *_]:

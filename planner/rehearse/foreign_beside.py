@@ -31,6 +31,12 @@ MAC = "02:00:5e:10:00:77"
 
 def beside(change: Change, start: NodeState, found: NodeState, plan: Plan) -> Iterator[Offer]:
     """Things of the same kind, in the same place, that the plan does not touch; `start` is before it, `found` after."""
+    made = _made(change, start)
+    if made:
+        yield NotPlayed(
+            kind_of(change), f"{made} is made by the change, and what others lay on it goes with it"
+        )
+        return
     match change:
         case RuleChange() | ChainPolicyChange():
             yield _rule(change, start, found, plan)
@@ -82,6 +88,18 @@ def beside(change: Change, start: NodeState, found: NodeState, plan: Plan) -> It
         case _:
             if change.kind.startswith("nft"):
                 yield from native_beside(change, start, found, plan)
+
+
+def _made(change: Change, start: NodeState) -> str:
+    """The link that a change is about, where there was none of that name before."""
+    match change:
+        case LinkChange(link=name):
+            names = {name}
+        case NeighbourChange(before=old, after=new) | ForwardingChange(before=old, after=new):
+            names = {entry.link for entry in (old, new) if entry is not None}
+        case _:
+            return ""
+    return next((name for name in sorted(names) if start.link(name) is None), "")
 
 
 def _pair(words: str, template: tuple[str, ...], do: str, back: str = "del") -> Foreign:

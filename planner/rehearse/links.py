@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
-from planner.emit.ip_links import creatable, create_command, link_commands, port_commands
+from planner.emit.ip_links import creatable, create_command, follows_ports, link_commands, port_commands
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.rehearse.batch import Refusal, Words, run_all
@@ -119,7 +119,9 @@ def _creations(links: Sequence[Link], node: NodeState) -> Iterator[Words]:
         if link.name in made:
             continue
         peer = node.link(link.options.get("peer", "")) if link.kind == "veth" else None
-        words = create_command(link, peer)
+        words = create_command(
+            link.model_copy(update={"mac": ""}) if follows_ports(link, node) else link, peer
+        )
         index = ("index", str(link.index)) if link.index else ()
         peer_index = ("index", str(peer.index)) if peer and peer.index else ()
         yield (*words[:3], *index, *words[3:], *peer_index)
@@ -133,7 +135,9 @@ def _settings(namespaces: Namespaces, node: NodeState) -> Iterator[Words]:
         now = have.get(want.name)
         if now is None:
             continue
-        yield from link_commands(now, want)
+        yield from link_commands(
+            now, want.model_copy(update={"mac": ""}) if follows_ports(want, node) else want
+        )
         if now.mtu != want.mtu:
             yield "ip", "link", "set", "dev", want.name, "mtu", str(want.mtu)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from planner.diff.nodes import diff_nodes
 from planner.diff.sysctls import diff_sysctls
+from planner.diff.unsaid import is_unsaid
 from planner.models.change import Cause, Change, SysctlChange
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
@@ -281,7 +282,9 @@ def unpredicted(
     return tuple(
         difference(change)
         for change in diff_nodes(lasting_tables(expected), lasting_tables(found))
-        if not _may_be(change, maybe) and not stage.why_not(change)
+        if not _may_be(change, maybe)
+        and not stage.why_not(change)
+        and not is_unsaid(change, stage.original, expected)
     )
 
 

@@ -5,6 +5,7 @@ from ipaddress import ip_network
 
 from planner.changes import names_of
 from planner.diff.nodes import comparison_gaps, diff_nodes
+from planner.diff.unsaid import is_unsaid
 from planner.invariants.check import paths, refined
 from planner.invariants.walk import walk
 from planner.models.change import (
@@ -43,7 +44,7 @@ def verify(
     for change in apart:
         thing = _thing(change)
         if thing not in planned:
-            if not _comes_late(change, predicted, found):
+            if not is_unsaid(change, before, predicted) and not _comes_late(change, predicted, found):
                 (pods if _of_pods(change, moved) else foreign).append(change)
         elif thing not in undone:
             missing[thing] = planned[thing]

@@ -1,5 +1,7 @@
 """ipset commands: the model's sets afterwards are the kernel's."""
 
+import shlex
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from namespace import Namespace
 
 from planner.models.node import NodeState
 from planner.models.proposal import Command
+from planner.models.ruleset import IpSet
 from planner.models.source import Source
 from planner.parse.ipset_save import parse_ipset_save
 from planner.parse.iptables_save import parse_iptables_save
@@ -26,6 +29,8 @@ START = [
     "add ports 80",
     "create all list:set size 8",
     "add all b",
+    "create said hash:ip family inet comment",
+    'add said 10.0.0.2 comment "of old"',
 ]
 COMMANDS = [
     "add a 10.0.0.3",
@@ -62,15 +67,31 @@ COMMANDS = [
     "add svc 10.0.0.8/31,tcp:80-81",
     "add ports 8000-8002",
     "del ports 80",
+    "create told hash:ip counters comment",
+    "create told hash:net forceadd skbinfo timeout 60",
+    "add said 10.0.0.3 comment 'two words'",
+    "add said 10.0.0.3 comment one",
+    "add said 10.0.0.3 comment ''",
+    "add said 10.0.0.3 comment 'a \\ b $c `d`'",
+    "-exist add said 10.0.0.2 comment other",
+    "del said 10.0.0.2",
     "list",
     "test a 10.0.0.1",
 ]
 
 
-def observed(node: Namespace) -> dict[str, tuple[str, tuple[str, ...]]]:
+EXTENSIONS = frozenset({"counters", "comment", "forceadd", "skbinfo", "timeout"})
+
+
+def described(item: IpSet) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    extensions = tuple(word for word in item.options.split() if word in EXTENSIONS)
+    return item.type, extensions, item.elements
+
+
+def observed(node: Namespace) -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
     sets, gaps = parse_ipset_save(node.run(["ipset", "save"]).stdout)
     assert gaps == ()
-    return {item.name: (item.type, item.elements) for item in sets}
+    return {item.name: described(item) for item in sets}
 
 
 def state(node: Namespace) -> NodeState:
@@ -81,11 +102,11 @@ def state(node: Namespace) -> NodeState:
 
 def agree(node: Namespace, command: str) -> None:
     before = state(node)
-    argv = ("ipset", *command.split())
+    argv = ("ipset", *shlex.split(command))
     real = node.run(argv, check=False)
     outcome = run_command(Command(argv=argv, source=Source(name="t")), before)
     assert outcome.gaps == ()
-    assert observed(node) == {item.name: (item.type, item.elements) for item in outcome.state.ipsets}, command
+    assert observed(node) == {item.name: described(item) for item in outcome.state.ipsets}, command
     if not command.startswith(("test", "list")):
         assert bool(real.returncode) == bool(outcome.error), (command, real.stderr, outcome.error)
 
@@ -120,5 +141,5 @@ def test_a_restore_file_stops_at_its_first_mistake(node: Namespace) -> None:
     node.run(["ipset", "restore"], stdin=text, check=False)
     outcome = run_command(Command(argv=("ipset", "restore"), stdin=text, source=Source(name="f")), before)
 
-    assert observed(node) == {item.name: (item.type, item.elements) for item in outcome.state.ipsets}
+    assert observed(node) == {item.name: described(item) for item in outcome.state.ipsets}
     assert "f:2" in outcome.error

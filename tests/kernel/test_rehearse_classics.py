@@ -5,12 +5,14 @@ from namespace import Namespace
 from plan_node import observe
 from rehearsal_node import planned
 
-from planner.models.plan import Action
+from planner.models.plan import Action, UndoKind
 from planner.models.proposal import Fragment, FragmentKind
 from planner.models.rehearsal import Proof
 from planner.plan.build import build_plan
 from planner.proposal.propose import propose
 from planner.rehearse.run import rehearse
+from planner.rehearse.scripts import Scripts
+from planner.rehearse.stage import Stage
 
 CLASSICS = {
     "link down and up": ("ip link set eth0 down", ("ip link set eth0 up",), "fd00::5"),
@@ -172,3 +174,62 @@ def test_the_obvious_inverse_is_caught(name: str) -> None:
     assert Proof.NOT_UNDONE is found.proof
     told = [f"{one.what} {one.wanted} {one.found}" for one in found.turns[0].left_behind]
     assert any(left in line for line in told), told
+
+
+PORTS = """
+ip link add br1 type bridge; ip link set br1 up
+for n in 1 2; do ip link add v$n address 02:00:00:00:10:0$n type veth peer name w$n; done
+for l in v1 v2; do ip link set $l master br1; done
+for l in v1 v2 w1 w2; do ip link set $l up; done
+bridge link set dev v1 hairpin on; bridge link set dev v2 cost 55
+ip addr add 10.70.0.1/24 dev br1
+"""
+OF_BRIDGES = {
+    "a bridge without ports has a carrier and what its kind has": """
+ip link add br7 type bridge
+ip link set br7 up
+ip addr add 10.71.0.1/24 dev br7
+ip link set v1 master br7
+""",
+    "a port that leaves takes the hardware address of the bridge along": "ip link set v1 nomaster\n",
+    "a port that is deleted, too": "ip link del v1\n",
+    "a port that comes back has the settings of a new one": "ip link set v1 nomaster\nip link set v1 master br1\n",
+    "a bridge that is deleted": "ip link del br1\n",
+    "a link on another one": "ip link add mv7 link v1 type macvlan mode bridge\nip link del mv7\n",
+}
+
+
+@pytest.mark.parametrize("name", OF_BRIDGES)
+def test_bridges_and_their_ports(name: str) -> None:
+    """What the kernel chooses by itself is no wrong prediction; what was set on a port comes back with it."""
+    with Namespace() as node:
+        node.sh(f"{PORTS}until ! ip -6 addr | grep -q tentative; do sleep 0.1; done")
+        state = observe(node)
+    change = Fragment(path="change.sh", kind=FragmentKind.SCRIPT, target="", text=OF_BRIDGES[name].lstrip())
+    outlook = propose(state, (change,))
+    plan = build_plan(outlook)
+
+    found = rehearse(outlook, plan, packets=False)
+
+    assert not found.failed, (found.reason, found.turns, found.trials)
+    assert UndoKind.NONE not in {step.undo_kind for step in plan.steps}
+
+
+def test_a_bridge_that_was_rebuilt_still_follows_its_ports() -> None:
+    """It has the smallest address of its ports because nobody has given it one: on the stage, and after a way back."""
+    with Namespace() as node:
+        node.sh(f"{PORTS}until ! ip -6 addr | grep -q tentative; do sleep 0.1; done")
+        state = observe(node)
+    change = Fragment(path="change.sh", kind=FragmentKind.SCRIPT, target="", text="ip link set v1 nomaster\n")
+    outlook = propose(state, (change,))
+
+    with Stage(state) as stage:
+        stage.rebuild()
+        scripts = Scripts.on(stage, build_plan(outlook))
+        assert 0 == scripts.apply().status
+        assert 0 == scripts.rollback().status
+        stage.run(("ip", "link", "set", "v1", "nomaster"))
+        bridge = stage.snapshot().link("br1")
+
+    assert bridge is not None
+    assert "02:00:00:00:10:02" == bridge.mac

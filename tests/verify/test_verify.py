@@ -8,6 +8,7 @@ import pytest
 from program import DEMO, PULL_REQUEST, called, refused
 
 from planner.cli.inputs import fragments, load_state
+from planner.models.link import Address, Link
 from planner.models.node import NodeState
 from planner.models.route import NextHop
 from planner.models.ruleset import Ruleset
@@ -149,6 +150,28 @@ def test_a_route_that_an_address_gets_late_is_no_difference() -> None:
 
     assert soon.as_predicted
     assert not lost.as_predicted
+
+
+def test_what_the_kernel_chooses_for_a_new_link_is_no_difference() -> None:
+    """Nobody has said what options it has, and its hardware address is random; what was said counts."""
+    before, predicted = states()
+    made = Link(name="br7", kind="bridge", options={"stp_state": "1"})
+    own = Address(address="fe80::17", length=64, scope="link")
+    local = next(route for route in predicted.routes if route.family == "ip6" and route.type == "local")
+    expected = predicted.model_copy(update={"links": (*predicted.links, made)})
+
+    def found(stp: str) -> NodeState:
+        options = {"stp_state": stp, "hello_time": "200"}
+        link = made.model_copy(update={"options": options, "mac": "02:00:00:00:00:17", "addresses": (own,)})
+        route = local.model_copy(update={"prefix": "fe80::17/128", "nexthops": (NextHop(link="br7"),)})
+        return predicted.model_copy(
+            update={"links": (*predicted.links, link), "routes": (*predicted.routes, route)}
+        )
+
+    assert verify(before, expected, found("1")).as_predicted
+    assert ["options/stp_state"] == [
+        getattr(change, "field", "") for change in verify(before, expected, found("0")).foreign
+    ]
 
 
 def test_one_value_that_was_set_back_is_the_one_that_is_missing() -> None:
