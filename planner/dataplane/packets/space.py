@@ -18,6 +18,8 @@ CACHE = 1 << 20
 MANY = 4_000_000
 """Nodes in memory after which those that nobody holds are freed."""
 CHUNK = 0xFFFF
+LARGEST = 20_000
+"""Nodes of a set with its stand-ins opened; a larger one is made part by part."""
 SOME = 64
 """So many variables for oracles are added at once."""
 
@@ -54,8 +56,11 @@ class Space:
         self._open: list[PacketSet] = []
         """Variables of oracles and of stand-ins, in their order."""
         self._stand_ins: dict[int, StandIn] = {}
-        self._replacements: dict[PacketSet, PacketSet] = {}
+        self._known_guarded: dict[PacketSet, list[tuple[PacketSet, PacketSet]]] = {}
+        self._guards: dict[int | tuple[int, ...], PacketSet] = {}
+        self._pieces: dict[tuple[PacketSet, PacketSet], PacketSet] = {}
         self._below: dict[PacketSet, dict[PacketSet, PacketSet]] = {}
+        self._openings: dict[PacketSet, PacketSet] = {}
 
     @classmethod
     def of(cls, family: str) -> "Space":
@@ -157,38 +162,72 @@ class Space:
         self._open.append(self._manager.var(variable))
         return variable, self._open[-1]
 
-    def stand_in(self, make: Callable[[], PacketSet]) -> PacketSet:
-        """What stands for a large set while others are laid on it, and is as small as a set can be; see `resolved`."""
+    def stand_in(self, make: Callable[[], PacketSet], *, group: Hashable = None) -> PacketSet:
+        """What stands for a large set while others are laid on it, and is as small as a set can be; see `resolved`.
+
+        Sets of one group have no packet in common.
+        """
         variable, found = self._variable()
-        self._stand_ins[variable] = StandIn(make)
+        self._stand_ins[variable] = StandIn(make, group=group)
         return found
 
-    def stand_again(self, found: PacketSet, make: Callable[[], PacketSet]) -> PacketSet:
+    def stand_again(
+        self, found: PacketSet, make: Callable[[], PacketSet], *, group: Hashable = None
+    ) -> PacketSet:
         """The same stand-in, also after it was dismissed."""
         variable = found.node_var()
         if variable is not None and variable not in self._stand_ins:
-            self._stand_ins[variable] = StandIn(make)
+            self._stand_ins[variable] = StandIn(make, group=group)
         return found
 
     def dismiss(self) -> None:
-        """No set with a stand-in is left."""
+        """No set with a stand-in is left. What was made of those that come again is kept."""
         self._stand_ins.clear()
-        self._replacements.clear()
         self._below.clear()
+        self._openings.clear()
 
     def simplified(self, among: PacketSet) -> PacketSet:
         """One stand-in for a set that is made of several."""
         if not self._stand_ins or self._stand_ins.keys().isdisjoint(self._variables_of(among)):
             return among
-        return self.possible(among) & self.stand_in(lambda: self.resolved(among))
+        variable, found = self._variable()
+        self._stand_ins[variable] = StandIn(lambda: self.resolved(among), among)
+        return self.possible(among) & found
 
     def resolved(self, among: PacketSet) -> PacketSet:
         """The set with every stand-in replaced by what it stands for."""
         if not self._stand_ins:
             return among
+        parts: dict[PacketSet, list[PacketSet]] = {}
+        self._spread(among, self.all, parts)
+        pieces: dict[tuple[PacketSet, PacketSet], list[PacketSet]] = {}
+        for rest, held in parts.items():
+            where = self.union(held)
+            for key in self._guarded(rest):
+                pieces.setdefault(key, []).append(where)
+        return self.union([self.union(where) & self._piece(*key) for key, where in pieces.items()])
+
+    def _spread(self, among: PacketSet, within: PacketSet, into: dict[PacketSet, list[PacketSet]]) -> None:
+        """A set as sets without headers, each with the headers that lead to it, down to what stands for no other stand-ins."""
         # Conditions on headers come first in the order: what lies below them is replaced once, whatever leads there.
-        parts = self._parted(among, self._below)
-        return self.union([where & self._replaced(rest) for rest, where in parts.items()])
+        for rest, where in self._parted(among, self._below).items():
+            here, opened = where & within, self._opened(rest)
+            if opened == rest:
+                into.setdefault(rest, []).append(here)
+            else:
+                self._spread(opened, here, into)
+
+    def _opened(self, rest: PacketSet) -> PacketSet:
+        """A set without headers, with the sets that some of its stand-ins stand for: joined, most of what these ask for falls away."""
+        known = self._openings.get(rest)
+        if known is None:
+            held = [(one, self._stand_ins.get(one)) for one in sorted(self._variables_of(rest))]
+            pairs = [(one, has.among) for one, has in held if has is not None and has.among is not None]
+            known = rest.substitute(BCDDFunction.make_substitution(pairs)) if pairs else rest
+            if pairs and known.node_count() > LARGEST:
+                known = rest
+            self._openings[rest] = known
+        return known
 
     def _parted(
         self, among: PacketSet, known: dict[PacketSet, dict[PacketSet, PacketSet]]
@@ -209,14 +248,51 @@ class Space:
             known[among] = found
         return found or {}
 
-    def _replaced(self, rest: PacketSet) -> PacketSet:
-        """A set without headers, with what its stand-ins stand for."""
-        known = self._replacements.get(rest)
+    def _guarded(self, rest: PacketSet) -> "list[tuple[PacketSet, PacketSet]]":
+        """A set without headers, parted by which one of a group of stand-ins a packet is of, group by group: the packets of these, and what is left to ask."""
+        known = self._known_guarded.get(rest)
         if known is None:
-            variables = self._variables_of(rest)
-            pairs = [(one, self._stand_ins[one].made) for one in sorted(variables) if one in self._stand_ins]
+            groups: dict[Hashable, list[int]] = {}
+            for one in sorted(self._variables_of(rest)):
+                held = self._stand_ins.get(one)
+                if held is not None and held.group is not None:
+                    groups.setdefault(held.group, []).append(one)
+            several = max(groups.values(), key=len, default=[])
+            known = [] if several else [(self.all, rest)]
+            for chosen in (*several, None) if several else ():
+                left = self._chosen_by(rest, several, chosen)
+                for inner, last in self._guarded(left) if left.satisfiable() else ():
+                    guard = self._guard(tuple(several) if chosen is None else chosen) & inner
+                    if guard.satisfiable():
+                        known.append((guard, last))
+            self._known_guarded[rest] = known
+        return known
+
+    def _guard(self, chosen: int | tuple[int, ...]) -> PacketSet:
+        """The packets of one stand-in, or of none of several."""
+        known = self._guards.get(chosen)
+        if known is None:
+            if isinstance(chosen, int):
+                known = self._stand_ins[chosen].made
+            else:
+                known = ~self.union([self._stand_ins[one].made for one in chosen])
+            self._guards[chosen] = known
+        return known
+
+    def _chosen_by(self, rest: PacketSet, several: Sequence[int], chosen: int | None) -> PacketSet:
+        """What is left to ask of packets of one of several stand-ins, or of none."""
+        pairs = [(one, self.all if one == chosen else self.none) for one in several]
+        return rest.substitute(BCDDFunction.make_substitution(pairs))
+
+    def _piece(self, guard: PacketSet, rest: PacketSet) -> PacketSet:
+        """Those of some packets that meet what is left to ask, with every stand-in replaced."""
+        key = guard, rest
+        known = self._pieces.get(key)
+        if known is None:
+            held = [one for one in sorted(self._variables_of(rest)) if one in self._stand_ins]
+            pairs = [(one, self._stand_ins[one].made) for one in held]
             known = rest.substitute(BCDDFunction.make_substitution(pairs)) if pairs else rest
-            self._replacements[rest] = known
+            known = self._pieces[key] = guard & known
             self.tidy()
         return known
 
@@ -379,6 +455,10 @@ class StandIn:
     """A set that is made when it is asked for."""
 
     make: "Callable[[], PacketSet]"
+    among: "PacketSet | None" = None
+    """The same with other stand-ins in it, where there is such a set."""
+    group: Hashable = None
+    """No packet is of two sets of one group. None: it is of no group."""
     _made: "PacketSet | None" = None
 
     @property

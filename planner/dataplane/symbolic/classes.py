@@ -94,7 +94,10 @@ def classes_of(
     partition: Partition | None = None,
     exact: Exact | None = None,
 ) -> tuple[list[PacketClass], PacketSet]:
-    """The classes of one entry, the largest first, and every packet that passed for certain and does no more."""
+    """The classes of one entry, the largest first, and every packet that passed for certain and does no more.
+
+    The sets of the ends may hold stand-ins, which are resolved once for all that is told alike.
+    """
     groups: dict[Group, Members] = {}
     lost: list[PacketSet] = []
     alike: dict[Group, tuple[End, End, list[PacketSet]]] = {}
@@ -103,9 +106,12 @@ def classes_of(
         if apart.satisfiable():
             told = (_group(before, after), before.reason, after.reason)
             alike.setdefault(told, (before, after, []))[2].append(apart)
-    for before, after, sets in alike.values():
+    resolved = [(before, after, space.resolved(space.union(sets))) for before, after, sets in alike.values()]
+    space.dismiss()
+    for before, after, apart in resolved:
+        if not apart.satisfiable():
+            continue
         space.tidy()
-        apart = space.union(sets)
         aside = _aside(before, after)
         served = _served(before) or _served(after)
         for cell, part in (

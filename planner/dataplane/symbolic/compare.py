@@ -141,14 +141,16 @@ class Analysis:
         whole: bool = True,
         together: bool = False,
         dispatch: Dispatch | None = None,
+        resolved: bool = True,
     ) -> Ends:
         """Every packet of a set with both its ends; unless all are asked for, those that end alike may be left out.
 
-        `together`: destinations that nothing tells apart are one, so that an end names one of several.
+        `together`: destinations that nothing tells apart are one, so that an end names one of several. Unless `resolved`, it is
+        for the caller to resolve what it joins, and to dismiss the stand-ins.
         """
         return run(
             self.space, self.sides, order, where, changed=self.changed.stages, touched=self._region.touched,
-            dispatch=self.dispatch if together else dispatch, whole=whole,
+            dispatch=self.dispatch if together else dispatch, whole=whole, resolved=resolved,
         )  # fmt: skip
 
     def apart(
@@ -164,14 +166,16 @@ class Analysis:
 
     def passed(self, where: PacketSet) -> PacketSet:
         """Those of the packets that passed before, for some draw."""
-        found = [
-            part
-            for order, entry in self.entries()
-            if (here := where & entry).satisfiable()
-            for (before, _), part in self.ends(order, here, together=True).items()
-            if before.disposition in PASSES
-        ]
-        return self.space.possible(self.space.union(found))
+        space = self.space
+        found: list[PacketSet] = []
+        for order, entry in self.entries():
+            here = where & entry
+            if here.satisfiable():
+                ends = self.ends(order, here, together=True, resolved=False)
+                passing = [part for (before, _), part in ends.items() if before.disposition in PASSES]
+                found.append(space.resolved(space.union(passing)))
+                space.dismiss()
+        return space.possible(space.union(found))
 
     def dead(self) -> tuple[DeadRule, ...]:
         """Rules that no packet meets any more; asked last, as its questions are others than those about packets."""
@@ -286,7 +290,7 @@ def _compare(
         for order, entry in analysis.entries():
             where = entry & region
             if where.satisfiable():
-                ends = analysis.ends(order, where, whole=False, together=True)
+                ends = analysis.ends(order, where, whole=False, together=True, resolved=False)
                 still_open = OpenEnds(order, analysis.changed.stages)
                 classes, gone = classes_of(
                     analysis.space, ends, analysis.names, wishes, still_open, partition,

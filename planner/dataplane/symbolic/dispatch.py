@@ -53,17 +53,34 @@ class Family:
     turn: Turn
     number: int = 0
     """Of this family among those of its dispatch."""
+    block: int = 0
+    """Likewise of its block."""
     keys: list[PacketSet] = field(default_factory=list)
     """For each rule the packets that it is for."""
     constants: list[tuple[Constant, ...]] = field(default_factory=list)
     _sets: dict[Question | None, PacketSet] = field(default_factory=dict)
     _standing: dict[tuple[str, Question | None], PacketSet] = field(default_factory=dict)
     _led: "dict[int, list[tuple[Endpoint, Family]]]" = field(default_factory=dict)
+    parent: "Family | None" = None
+    """What it is a part of."""
+    others: "tuple[Family, ...]" = ()
+    """The parts of its parent before it."""
+    last: bool = False
+    """Whether it is all that these leave of its parent."""
 
     @property
     def whole(self) -> PacketSet:
-        """The packets of all its rules."""
-        return self._stand_in(None)
+        """The packets of all its rules.
+
+        Parts of a family are told so that no packet is of two and each is of one: joined again, they are the family, and what
+        parted them is not asked for.
+        """
+        if self.parent is None:
+            return self._stand_in(None)
+        found = self.parent.whole
+        for one in self.others:
+            found = found & ~one._stand_in(None)  # noqa: SLF001 - of the same class
+        return found if self.last else found & self._stand_in(None)
 
     def meeting(self, where: PacketSet, asked: Field, at: int) -> PacketSet:
         """Those packets of a set that have the constant of their own chain in a field."""
@@ -77,10 +94,12 @@ class Family:
     def _stand_in(self, question: "Question | None") -> PacketSet:
         key = (self.turn.stage, question)
         make = partial(self._having, question)
+        # No packet meets two rules of a block.
+        group = (self.turn.stage, self.block) if question is None and self.parent is None else None
         found = self._standing.get(key)
         if found is None:
-            found = self._standing[key] = self.space.stand_in(make)
-        return self.space.stand_again(found, make)
+            found = self._standing[key] = self.space.stand_in(make, group=group)
+        return self.space.stand_again(found, make, group=group)
 
     def _having(self, question: "Question | None") -> PacketSet:
         """Packets of the rules, all of them or those with the constant of their own chain in a field."""
@@ -115,9 +134,15 @@ class Family:
                         )
                     group.keys.append(key)
                     group.constants.append(one)
+            if len(groups) == 1:
+                groups = dict.fromkeys(groups, self)
+                return self._led.setdefault(at, list(groups.items()))
             known = self._led[at] = list(groups.items())
-            for like, group in known:
+            before: tuple[Family, ...] = ()
+            for number, (like, group) in enumerate(known):
+                group.parent, group.others, group.last = self, before, number == len(known) - 1
                 group._led[at] = [(like, group)]  # noqa: SLF001 - of the same class
+                before = (*before, group)
         return known
 
 
@@ -145,6 +170,7 @@ class Dispatch:
         self.turn = Turn()
         self._pairs: dict[tuple[Form, Form], tuple[Form, Form]] = {}
         self._families = 0
+        self._parts = 0
         self._shapes: dict[int, tuple[Table, Shapes]] = {}
         self._blocks: dict[tuple[int, int, tuple[int, ...]], tuple[Sequence[str], list[Block]]] = {}
 
@@ -212,6 +238,7 @@ class Dispatch:
         shapes = self._shapes.setdefault(id(table), (table, Shapes(table, self.space.family)))[1]
         families: dict[tuple[Shape, bool, tuple[bool, ...]], Family] = {}
         alone: set[int] = set()
+        self._parts += 1
         # Neighbours are joined first: sorted ones have most in common.
         sorted_keys = sorted(held, key=lambda key: (shapes.number(key[0]) if key[0] else 0, key))
         for key in sorted_keys:
@@ -231,7 +258,7 @@ class Dispatch:
                 self._families += 1
                 truths = _truths(*place)
                 family = families[place] = Family(
-                    self.space, instance.shape, truths, self.turn, self._families
+                    self.space, instance.shape, truths, self.turn, self._families, self._parts
                 )
             family.keys.append(self._packets(address, PROTOCOLS[key[1]], port))
             family.constants.append(constants)

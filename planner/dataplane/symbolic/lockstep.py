@@ -38,8 +38,13 @@ def run(
     touched: Touched | None = None,
     dispatch: Dispatch | None = None,
     whole: bool = True,
+    resolved: bool = True,
 ) -> Ends:
-    """Every packet of a set with its end before and after; unless all are asked for, those that end alike may be left out."""
+    """Every packet of a set with its end before and after; unless all are asked for, those that end alike may be left out.
+
+    Unless `resolved`, the sets may hold stand-ins: the caller joins what it takes together, resolves it and dismisses them. Of two
+    ends that a packet cannot have both the set may hold it for both until then, and so may that of an end that no packet has.
+    """
     # Sets of different pairs have no packet in common: what is not known is a variable of the set.
     form = Form(stage=order[0])
     pairs: dict[Pair, PacketSet] = {(form, form): start}
@@ -83,11 +88,12 @@ def run(
         match before, after:
             case End() as one, End() as other:
                 if whole or one != other or one.disposition is Disposition.UNKNOWN:
-                    _add(ends, (one, other), space.resolved(where))
+                    _add(ends, (one, other), space.resolved(where) if resolved else where)
                     space.tidy()
             case _:
                 raise RuntimeError(f"packets are left at {before} and {after} after the last stage")
-    space.dismiss()
+    if resolved:
+        space.dismiss()
     return ends
 
 
