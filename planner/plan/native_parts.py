@@ -127,4 +127,4 @@ def _policy(one: NftObject | None) -> str:
 
 
 def _type(head: Sequence[str]) -> str:
-    return next((line for line in head if line.startswith("type ")), "")
+    return next((line for line in head if line.startswith("type")), "")

@@ -370,17 +370,29 @@ end_hunk() {
   sed -n "$((nc_top + 1)),\${$nc_low,\$d
 p
 }" "$state/part-chain" >"$state/part-region"
-  share "$state/part-back"
-  nc_returned=$nc_share
-  share "$state/part-ours"
   nc_ours=$(grep -c '' "$state/part-ours")
+  nc_first=
+  nc_last=
+  nc_mine=0
+  if [ "$(cat "$state/part-region")" = "$(cat "$state/part-ours")" ]; then
+    # As the step left it: nothing needs to be counted.
+    nc_returned=none
+    nc_share=none
+    if [ "$nc_ours" -gt 0 ]; then
+      at_least after
+      nc_mine=$nc_ours
+      nc_first=$((nc_top + 1))
+      nc_last=$((nc_top + nc_ours))
+    fi
+  else
+    share "$state/part-back"
+    nc_returned=$nc_share
+    share "$state/part-ours"
+  fi
   if [ "$nc_share" = other ]; then
     clash "a rule of the step stands there more than once: $(shorten "$(sed -n 1p "$state/part-met")")"
     [ -n "$force" ] || return 0
   fi
-  nc_first=
-  nc_last=
-  nc_mine=0
   if [ "$nc_share" != none ]; then
     at_least after
     for nc_place in $(grep -nxFf "$state/part-ours" "$state/part-region" | sed 's/:.*//'); do
@@ -401,6 +413,10 @@ p
 # Where the rules come back: sets nc_at; fails when somebody has changed what stood there.
 return_place() {
   nc_at=${nc_first:-$((nc_top + 1))}
+  if [ "$nc_ours" -gt 0 ] && [ "$nc_mine" -eq "$nc_ours" ] && [ $((nc_last - nc_first + 1)) -eq "$nc_ours" ] &&
+    [ "$nc_returned" = none ] && [ -z "$nc_owner" ]; then
+    return 0
+  fi
   nc_others=$(($(grep -c '' "$state/part-region") - nc_mine))
   nc_rule=$(shorten "$(sed -n 1p "$state/part-back")")
   if [ "$nc_returned" != none ]; then

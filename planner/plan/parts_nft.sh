@@ -98,12 +98,15 @@ native() {
       nc_policy=
       nc_moving=
       nc_rewritten=
-      for nc_one in b a ours back; do : >"$state/part-$nc_one"; done
+      nc_was=
+      nc_became=
+      : >"$state/part-ours"
+      : >"$state/part-back"
       ;;
     'cut '*) nc_cut=$nc_rest ;;
     'kind '*) nc_kind=$nc_rest ;;
-    'b '*) printf '%s\n' "$nc_rest" >>"$state/part-b" ;;
-    'a '*) printf '%s\n' "$nc_rest" >>"$state/part-a" ;;
+    'b '*) nc_was=$nc_was$nc_rest$nc_line_end ;;
+    'a '*) nc_became=$nc_became$nc_rest$nc_line_end ;;
     'policy '*) nc_policy=$nc_rest ;;
     'owner '*) nc_owner=$nc_rest ;;
     'digest '*) nc_digest=$nc_rest ;;
@@ -174,22 +177,31 @@ begin_native() {
     begin_flags
     return 0
   fi
-  ! grep -q "^$nc_cut${nc_t}o${nc_t}" "$state/part-live" || nc_there=yes
-  fields h "$state/part-live" >"$state/part-h"
+  nc_found=
+  nc_set=
+  nc_now=
+  sed -n "s/^$nc_cut${nc_t}\([oh]\)${nc_t}/\1/p" "$state/part-live" >"$state/part-one"
+  while IFS= read -r nc_line; do
+    case $nc_line in
+    o) nc_there=yes && continue ;;
+    'htype '*' policy '*)
+      nc_now=${nc_line##* policy }
+      nc_now=${nc_now%;}
+      nc_line=${nc_line% policy *}
+      ;;
+    'hflags '*) nc_set=$nc_line ;;
+    esac
+    nc_found=$nc_found${nc_line#h}$nc_line_end
+  done <"$state/part-one"
   case $nc_object in
   'chain '*)
-    sed -e '/^policy [a-z]*;$/d' -e '/^type /s/ *policy [a-z]*;//' "$state/part-h" >"$state/part-one"
     fields r "$state/part-live" | sed 's/^[0-9]* //' >"$state/part-chain"
     lines r "$state/part-live" >"$state/part-at"
     nc_size=$(grep -c '' "$state/part-chain")
     : >"$state/part-edits"
     if [ -n "$nc_owner" ] && [ "$(sha256sum <"$state/part-chain")" != "$nc_digest  -" ]; then nc_rewritten=yes; fi
     ;;
-  *) cat "$state/part-h" >"$state/part-one" ;;
   esac
-  nc_found=$(cat "$state/part-one")
-  nc_was=$(cat "$state/part-b")
-  nc_is_now=$(cat "$state/part-a")
   case $nc_kind$nc_there in
   made) nc_skip=yes ;;
   deleted)
@@ -209,7 +221,7 @@ begin_native() {
   *)
     if [ "$nc_kind" = again ] && [ "$nc_found" = "$nc_was" ]; then
       nc_kind=both
-    elif [ "$nc_found" != "$nc_is_now" ]; then
+    elif [ "$nc_found" != "$nc_became" ]; then
       native_clash "somebody has made it anew, and otherwise"
       nc_skip=yes
     elif [ "$nc_kind" = again ]; then
@@ -218,8 +230,7 @@ begin_native() {
     fi
     ;;
   esac
-  if [ -z "$nc_skip" ] && [ -n "$nc_policy" ] && [ "$nc_kind$nc_there" = bothyes ] &&
-    ! grep -q "^type .*policy $nc_policy;\|^policy $nc_policy;" "$state/part-h"; then
+  if [ -z "$nc_skip" ] && [ -n "$nc_policy" ] && [ "$nc_kind$nc_there" = bothyes ] && [ "$nc_now" != "$nc_policy" ]; then
     at_least after
     set_policy "$nc_policy"
   fi
@@ -234,8 +245,8 @@ begin_again() {
   [ -n "$nc_making" ] || return 0
   printf '%s\n' "$nc_object" >>"$1"
   {
-    sed "s|^|$nc_object${nc_t}h${nc_t}|" "$state/part-b"
-    [ -n "$nc_policy" ] || ! grep -q '^type ' "$state/part-b" || nc_policy=$(sed -n 's/^.*policy \([a-z]*\);.*$/\1/p' "$state/part-h")
+    printf '%s' "$nc_was" | sed "s|^|$nc_object${nc_t}h${nc_t}|"
+    case $nc_line_end$nc_was in *"${nc_line_end}type "*) nc_policy=${nc_policy:-$nc_now} ;; esac
     [ -z "$nc_policy" ] || printf '%s\n' "$nc_object${nc_t}h${nc_t}policy $nc_policy;"
   } >>"$state/part-heads"
 }
@@ -244,13 +255,13 @@ begin_again() {
 begin_flags() {
   nc_skip=yes
   nc_found=$(fields h "$state/part-live")
-  nc_was=$(cat "$state/part-b")
+  [ -z "$nc_found" ] || nc_found=$nc_found$nc_line_end
   case $nc_kind$nc_gone in
   deletedyes) at_least after ;;
   deleted) return 0 ;;
   *)
     [ "$nc_found" != "$nc_was" ] || return 0
-    if [ "$nc_found" != "$(cat "$state/part-a")" ]; then
+    if [ "$nc_found" != "$nc_became" ]; then
       native_clash "it has other flags, or another comment: $(shorten "$nc_found")"
       return 0
     fi
@@ -260,7 +271,7 @@ begin_flags() {
   [ -n "$nc_making" ] || return 0
   nc_flags=yes
   [ "$nc_kind" != again ] || nc_anew=yes
-  sed "s|^|table${nc_t}h${nc_t}|" "$state/part-b" >"$state/part-flags"
+  printf '%s' "$nc_was" | sed "s|^|table${nc_t}h${nc_t}|" >"$state/part-flags"
 }
 
 end_native() {
@@ -274,7 +285,7 @@ end_native() {
     note "$nc_object of table $nc_table stays: there is something of others in it"
     # A policy that the step has set is none of theirs: what was let through before is let through again.
     case $nc_object in 'chain '*)
-      if grep -q '^type .*policy drop;' "$state/part-h"; then
+      if [ "$nc_now" = drop ]; then
         at_least after
         set_policy accept
       fi
@@ -291,12 +302,9 @@ end_native_chain() {
   nc_others=
   [ "$nc_taken" -eq "$nc_size" ] || nc_others=yes
   [ -n "$nc_making" ] || return 0
-  while read -r nc_place nc_number nc_do nc_rule; do
-    case $nc_do in
-    I) printf '%s\n' "$nc_object${nc_t}$nc_place${nc_t}$nc_number${nc_t}$nc_rule" >>"$state/part-puts" ;;
-    D) sed -n "${nc_place}p" "$state/part-at" >>"$state/part-cut" ;;
-    esac
-  done <"$state/part-edits"
+  sed -n "s|^\([0-9]*\) \([0-9]*\) I |$nc_object${nc_t}\1${nc_t}\2${nc_t}|p" "$state/part-edits" >>"$state/part-puts"
+  sed -n 's/^\([0-9]*\) [0-9]* D .*/\1p/p' "$state/part-edits" >"$state/part-lines"
+  sed -n -f "$state/part-lines" "$state/part-at" >>"$state/part-cut"
 }
 
 # ---- elements
@@ -343,14 +351,18 @@ end_native_set() {
   [ ! -s "$state/part-one" ] || nc_others=yes
   if [ "$nc_kind" = made ] && fields e "$state/part-live" | grep -q '^[^"]* timeout '; then nc_others=yes; fi
   if [ "$nc_kind" = again ] && [ -n "$nc_others" ] &&
-    [ "$(grep '^type ' "$state/part-a")" != "$(grep '^type ' "$state/part-b")" ]; then
+    [ "$(printf '%s' "$nc_became" | grep '^type')" != "$(printf '%s' "$nc_was" | grep '^type')" ]; then
     native_clash "others have put elements into it, and it becomes one of another type"
     return 0
   fi
   beyond "$state/part-region" "$state/part-back" >"$state/part-met"
-  if [ -s "$state/part-theirs" ] && grep -q '^flags .*interval' "$state/part-h"; then
-    merged || [ -n "$force" ] || return 0
-  fi
+  case $nc_set in *interval*)
+    if [ -s "$state/part-theirs" ]; then
+      merged || [ -n "$force" ] || return 0
+      overlapping
+    fi
+    ;;
+  esac
   if [ -s "$state/part-met" ]; then
     at_least after
     [ -z "$nc_making" ] || sed "s|^|$nc_object${nc_t}e${nc_t}|" "$state/part-met" >>"$state/part-more"
@@ -371,7 +383,8 @@ take_elements() {
 
 # A set that is constant takes no other elements: it is made anew.
 constant() {
-  grep -q '^flags .*constant' "$state/part-h" && [ "$nc_kind$nc_there" = bothyes ]
+  case $nc_kind$nc_there$nc_set in bothyes*constant*) return 0 ;; esac
+  return 1
 }
 
 # Intervals of others may hold those of the step. What is to come back and lies in one is there (it leaves part-met);
@@ -389,6 +402,28 @@ merged() {
       return 1
     fi
   done <"$state/part-one"
+}
+
+# What comes back and overlaps with intervals of others leaves part-met, and is named: nft would refuse the whole transaction.
+overlapping() {
+  [ "$nc_kind" != again ] || return 0
+  among "$state/part-mine" "$state/part-region" | keys |
+    sed "s/.*/delete element $nc_table $nc_chain { & }/" >"$state/part-other"
+  : >"$state/part-one"
+  while IFS= read -r nc_element; do
+    case $nc_element in
+    *' : jump '* | *' : goto '*) ;;
+    *)
+      if ! { cat "$state/part-other" && printf 'add element %s %s { %s }\n' "$nc_table" "$nc_chain" "$nc_element"; } |
+        "$(real nft)" -c -f - >/dev/null 2>&1; then
+        native_clash "an element that is to come back overlaps with those of others: $(shorten "$nc_element")"
+        continue
+      fi
+      ;;
+    esac
+    printf '%s\n' "$nc_element" >>"$state/part-one"
+  done <"$state/part-met"
+  cat "$state/part-one" >"$state/part-met"
 }
 
 # Whether the element lies in one of the set that is none of the step's.
@@ -503,6 +538,8 @@ write_again() {
   sort -u "$state/part-whole" >"$state/part-one"
   beyond "$state/part-make" "$state/part-one" >"$state/part-whole"
   cat "$state/part-gone" "$state/part-again" >"$state/part-away"
+  sort -n "$state/part-cut" | uniq | sed 's/$/s|^|-|/' >"$state/part-lines"
+  sed -f "$state/part-lines" "$state/part-flat" >"$state/part-marked"
   cat "$state/part-make" "$state/part-again" >"$state/part-new"
 }
 
@@ -514,23 +551,14 @@ listed() {
 # What goes: first what names, then what is named.
 tell_deleted() {
   sed "s/^chain /flush chain $nc_table /" "$state/part-whole"
-  sort -n "$state/part-cut" | uniq | sed 's/$/p/' >"$state/part-lines"
-  sed -n -f "$state/part-lines" "$state/part-flat" >"$state/part-met"
-  while IFS= read -r nc_line; do
-    nc_object=${nc_line%%"$nc_t"*}
-    nc_rest=${nc_line#*"$nc_t"}
-    case $nc_rest in
-    r*)
-      listed "$state/part-whole" "$nc_object" && continue
-      nc_rest=${nc_rest#r?}
-      printf 'delete rule %s %s handle %s\n' "$nc_table" "${nc_object##* }" "${nc_rest%% *}"
-      ;;
-    e*)
-      ! listed "$state/part-away" "$nc_object" || continue
-      printf 'delete element %s %s { %s }\n' "$nc_table" "${nc_object##* }" "$(printf '%s\n' "${nc_rest#e?}" | keys)"
-      ;;
-    esac
-  done <"$state/part-met"
+  sed -n 's/^-//p' "$state/part-marked" >"$state/part-met"
+  # What is emptied, or goes as a whole, needs no more.
+  sed -e 's/[][\.*^$/]/\\&/g' -e "s/.*/\/^&${nc_t}\/d/" "$state/part-whole" >"$state/part-lines"
+  sed -f "$state/part-lines" "$state/part-met" |
+    sed -n "s/^chain \([^${nc_t}]*\)${nc_t}r${nc_t}\([0-9]*\) .*/delete rule $nc_table \1 handle \2/p"
+  sed -e 's/[][\.*^$/]/\\&/g' -e "s/.*/\/^&${nc_t}\/d/" "$state/part-away" >"$state/part-lines"
+  sed -f "$state/part-lines" "$state/part-met" | grep "^[^${nc_t}]*${nc_t}e" | keys |
+    sed "s/^[a-z]* \([^${nc_t}]*\)${nc_t}e${nc_t}\(.*\)\$/delete element $nc_table \1 { \2 }/"
   # Elements of a map may lead to a chain that goes.
   sed -n "s/^map \(.*\)/flush map $nc_table \1/p" "$state/part-away"
   for nc_one in 'chain ' 'map ' 'set '; do
@@ -562,9 +590,8 @@ tell_block() {
     case $nc_object in
     'chain '*) merge | sed "s/^\([0-9]*${nc_t}\)\{3\}//" ;;
     'set '*|'map '*)
-      sort -n "$state/part-cut" | uniq | sed 's/$/d/' >"$state/part-lines"
       {
-        sed -f "$state/part-lines" "$state/part-flat" | sed -n "s/^$nc_cut${nc_t}e${nc_t}//p"
+        fields e "$state/part-marked"
         fields e "$state/part-more"
       } >"$state/part-met"
       if [ -s "$state/part-met" ]; then
@@ -579,47 +606,47 @@ tell_block() {
   printf '}\n'
 }
 
+# The rules of a chain that stay, each with its place before the colon; -NAME is what goes.
+staying() {
+  grep "^-*$nc_cut${nc_t}r${nc_t}" "$state/part-marked" | grep -n '' | grep -v '^[0-9]*:-'
+}
+
 # The rules of a chain as they are to be: place, sort, number, rule; sort 0 is what comes back.
 merge() {
-  grep -n "^$nc_cut${nc_t}r${nc_t}" "$state/part-flat" | sed "s/:$nc_cut${nc_t}r${nc_t}[0-9]* /${nc_t}/" >"$state/part-found"
   {
     sed -n "s/^$nc_cut${nc_t}\([0-9]*\)${nc_t}\([0-9]*\)${nc_t}/\1${nc_t}0${nc_t}\2${nc_t}/p" "$state/part-puts"
-    nc_place=0
-    while IFS= read -r nc_line; do
-      nc_place=$((nc_place + 1))
-      listed "$state/part-cut" "${nc_line%%"$nc_t"*}" || printf '%s\t1\t0\t%s\n' "$nc_place" "${nc_line#*"$nc_t"}"
-    done <"$state/part-found"
+    staying | sed "s/^\([0-9]*\):$nc_cut${nc_t}r${nc_t}[0-9]* /\1${nc_t}1${nc_t}0${nc_t}/"
   } | sort -t "$nc_t" -k1,1n -k2,2n -k3,3n
 }
 
 # What comes into things that stay: each rule before the next one that stays, by its handle, or at the end.
 tell_added() {
-  while IFS= read -r nc_line; do
-    nc_object=${nc_line%%"$nc_t"*}
-    listed "$state/part-new" "$nc_object" ||
-      printf 'add element %s %s { %s }\n' "$nc_table" "${nc_object##* }" "${nc_line#*"$nc_t"e?}"
-  done <"$state/part-more"
+  sed -e 's/[][\.*^$/]/\\&/g' -e "s/.*/\/^&${nc_t}\/d/" "$state/part-new" >"$state/part-lines"
+  sed -f "$state/part-lines" "$state/part-more" |
+    sed "s/^[a-z]* \([^${nc_t}]*\)${nc_t}e${nc_t}\(.*\)\$/add element $nc_table \1 { \2 }/"
   sed "s/${nc_t}.*//" "$state/part-puts" | sort -u >"$state/part-one"
   while IFS= read -r nc_object; do
     ! listed "$state/part-whole" "$nc_object" && ! listed "$state/part-new" "$nc_object" || continue
     nc_cut=$(literal "$nc_object")
-    fields r "$state/part-flat" | sed 's/ .*//' >"$state/part-handles"
-    lines r "$state/part-flat" >"$state/part-at"
+    staying | sed "s/^\([0-9]*\):$nc_cut${nc_t}r${nc_t}\([0-9]*\) .*/\1 \2/" >"$state/part-handles"
     sed -n "s/^$nc_cut${nc_t}\([0-9]*${nc_t}[0-9]*${nc_t}\)/\1/p" "$state/part-puts" |
       sort -t "$nc_t" -k1,1n -k2,2n >"$state/part-sorted"
+    nc_number=0
+    nc_handle=
     while IFS= read -r nc_line; do
-      nc_place=${nc_line%%"$nc_t"*}
-      nc_rule=${nc_line#*"$nc_t"*"$nc_t"}
-      while nc_number=$(sed -n "${nc_place}p" "$state/part-at") && [ -n "$nc_number" ] &&
-        listed "$state/part-cut" "$nc_number"; do
-        nc_place=$((nc_place + 1))
+      while [ "$nc_number" -lt "${nc_line%%"$nc_t"*}" ]; do
+        # shellcheck disable=SC2162 # numbers only
+        if ! read nc_number nc_handle <&3; then
+          nc_number=999999999
+          nc_handle=
+        fi
       done
-      if [ -n "$nc_number" ]; then
-        printf 'insert rule %s %s handle %s %s\n' "$nc_table" "${nc_object##* }" \
-          "$(sed -n "${nc_place}p" "$state/part-handles")" "$nc_rule"
+      nc_rule=${nc_line#*"$nc_t"*"$nc_t"}
+      if [ -n "$nc_handle" ]; then
+        printf 'insert rule %s %s handle %s %s\n' "$nc_table" "${nc_object##* }" "$nc_handle" "$nc_rule"
       else
         printf 'add rule %s %s %s\n' "$nc_table" "${nc_object##* }" "$nc_rule"
       fi
-    done <"$state/part-sorted"
+    done <"$state/part-sorted" 3<"$state/part-handles"
   done <"$state/part-one"
 }

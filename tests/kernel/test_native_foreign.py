@@ -268,6 +268,37 @@ def test_an_interval_of_others_may_hold_ours(node: Namespace, tmp_path: Path, ca
     assert wanted == elements_of(played)
 
 
+OVERLAPS = {
+    "intervals": ("ipv4_addr", ("10.0.0.0/25", "10.7.0.0/16"), "10.0.0.64/26"),
+    "intervals of pairs": (
+        "ipv4_addr . inet_service",
+        ("10.0.0.0/25 . 80-90", "10.7.0.0/16 . 1"),
+        "10.0.0.64/26 . 85-95",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OVERLAPS)
+def test_an_interval_of_others_may_stand_in_the_way(node: Namespace, tmp_path: Path, case: str) -> None:
+    """By hand it stops before anything is changed. The timer brings back the other one, and the policy of the same table."""
+    sort, (first, other), theirs = OVERLAPS[case]
+
+    def text(elements: str, policy: str) -> str:
+        line = f"elements = {{ {elements} }}" if elements else ""
+        return table("a", policy=policy, more=f" set s {{ type {sort}; flags interval; {line}\n }}\n")
+
+    played = changed(node, tmp_path, text(f"{first}, {other}", "accept"), text("", "drop"))
+    node.sh(f"nft add element inet fw s '{{ {theirs} }}'")
+
+    refused = played.run("rollback.sh")
+    assert 3 == refused[0]
+    assert f"overlaps with those of others: {first}" in refused[1]
+    assert ("drop", theirs) == (policy(node), elements_of(played))
+
+    assert 3 == played.run("rollback.sh", "--unattended")[0]
+    assert ("accept", f"{theirs}, {other}") == (policy(node), elements_of(played))
+
+
 WHOLE = {
     "a chain on a hook": (
         "chain x { type filter hook input priority 7; policy drop;\n tcp dport 1 accept\n }",
