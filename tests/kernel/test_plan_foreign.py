@@ -169,8 +169,9 @@ def test_what_cannot_be_read_is_not_taken_for_absent(node: Namespace, tmp_path: 
     plan = changed_chain(node, tmp_path, "nft", "ab", "abX")
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "iptables-nft-save").write_text("#!/bin/sh\nexit 1\n")
-    (tools / "iptables-nft-save").chmod(0o755)
+    for tool in ("iptables-nft-save", "iptables-nft"):
+        (tools / tool).write_text("#!/bin/sh\nexit 1\n")
+        (tools / tool).chmod(0o755)
 
     refused = plan.script("rollback.sh", PATH=f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
 
