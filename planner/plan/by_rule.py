@@ -1,5 +1,6 @@
 """The way back of a chain rule by rule: what a step has put in and taken out, and between which neighbours."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
@@ -18,7 +19,7 @@ MOST = 5000
 CHAINS = 300
 """The same for its chains: each takes some ten programs, three times."""
 WIDE = 3000
-"""Rules between the first and the last difference of a chain that are lined up with each other."""
+"""Rules that are lined up with each other at once: between two that stand in both only once, where there are more."""
 NEIGHBOURS = 3
 """Unchanged rules that are remembered on either side."""
 
@@ -81,16 +82,18 @@ def hunks(before: Rules, after: Rules) -> tuple[Hunk, ...] | None:
     start = next((n for n in range(most) if before[n] != after[n]), most)
     end = next((n for n in range(most - start) if before[-1 - n] != after[-1 - n]), most - start)
     middle = before[start : len(before) - end], after[start : len(after) - end]
-    if all(middle) and max(map(len, middle)) > WIDE:
-        return None
     counts = Counter(before), Counter(after)
     once = {rule for rule, count in counts[1].items() if count == 1 and counts[0][rule] == 1}
-    matcher = SequenceMatcher(None, middle[0], middle[1], autojunk=False)
-    codes = [
-        (first + start, last + start, top + start, low + start)
-        for tag, first, last, top, low in matcher.get_opcodes()
-        if tag != "equal"
-    ]
+    codes: list[tuple[int, int, int, int]] = []
+    for first, last, top, low in _gaps(*middle, once):
+        if first < last and top < low and max(last - first, low - top) > WIDE:
+            return None
+        matcher = SequenceMatcher(None, middle[0][first:last], middle[1][top:low], autojunk=False)
+        codes += [
+            (start + first + code[1], start + first + code[2], start + top + code[3], start + top + code[4])
+            for code in matcher.get_opcodes()
+            if code[0] != "equal"
+        ]
     changed = {place for _, _, top, low in codes for place in range(top, low)}
     kept = [(place, rule) for place, rule in enumerate(after) if place not in changed and rule in once]
     return tuple(
@@ -106,6 +109,40 @@ def hunks(before: Rules, after: Rules) -> tuple[Hunk, ...] | None:
         )
         for first, last, top, low in codes
     )
+
+
+def _gaps(old: Rules, new: Rules, once: set[str]) -> Iterator[tuple[int, int, int, int]]:
+    """What lies between the rules that stand in both only once and in the same order; all, where it is little."""
+    if not old or not new or max(len(old), len(new)) <= WIDE:
+        yield 0, len(old), 0, len(new)
+        return
+    places = {rule: place for place, rule in enumerate(new) if rule in once}
+    pairs = [(place, places[rule]) for place, rule in enumerate(old) if rule in places]
+    first = top = 0
+    for last, low in (*_rising(pairs), (len(old), len(new))):
+        yield first, last, top, low
+        first, top = last + 1, low + 1
+
+
+def _rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """As many of the pairs as possible whose second numbers rise as well (patience sorting)."""
+    ends: list[int] = []
+    piles: list[int] = []
+    below: list[int] = []
+    for number, (_, place) in enumerate(pairs):
+        at = bisect_left(ends, place)
+        below.append(piles[at - 1] if at else -1)
+        if at == len(ends):
+            ends.append(place)
+            piles.append(number)
+        else:
+            ends[at], piles[at] = place, number
+    found: list[tuple[int, int]] = []
+    number = piles[-1] if piles else -1
+    while number >= 0:
+        found.append(pairs[number])
+        number = below[number]
+    return found[::-1]
 
 
 def _nearest(rules: "Iterator[str]") -> Iterator[str]:

@@ -3,7 +3,7 @@
 from planner.models.node import NodeState
 from planner.models.plan import Hunk
 from planner.models.ruleset import Ruleset, Table
-from planner.plan.by_rule import CHAINS, MOST, chains_back
+from planner.plan.by_rule import CHAINS, MOST, WIDE, chains_back
 from planner.plan.scope import Scope
 
 
@@ -45,3 +45,21 @@ def test_a_table_of_which_much_is_changed_is_not_told_by_rule() -> None:
     assert [] == list(chains_back(node(), node(FORWARD=rules), Scope()))
     assert [] == list(chains_back(node(), node(**many), Scope()))
     assert 1 == len(list(chains_back(node(), node(FORWARD=rules[:MOST]), Scope())))
+
+
+def test_a_long_chain_is_told_by_its_differences() -> None:
+    """However far these are from each other: rules that stand in both only once hold the rest together."""
+    rules = tuple(f"-s 10.0.{n // 256}.{n % 256}/32" for n in range(3 * WIDE))
+    moved = (*rules[1:-1], rules[0], "new", rules[-1])
+
+    (back,) = chains_back(node(FORWARD=rules), node(FORWARD=moved), Scope())
+
+    assert [((), rules[:1]), ((rules[0], "new"), ())] == [(hunk.added, hunk.removed) for hunk in back.hunks]
+    assert [True, True] == [hunk.bound for hunk in back.hunks]
+
+
+def test_long_chains_that_have_nothing_in_common_are_not_told_by_rule() -> None:
+    """To line them up would take the square of their length."""
+    one, other = (tuple(f"-s 10.{k}.{n // 256}.{n % 256}/32" for n in range(WIDE + 1)) for k in (1, 2))
+
+    assert [] == list(chains_back(node(FORWARD=one), node(FORWARD=other), Scope()))

@@ -83,6 +83,6 @@ def test_a_block_of_rules_is_one_line() -> None:
 
 def test_a_table_of_which_much_is_changed_is_not_told_by_rule() -> None:
     """It would take longer than the change."""
-    rules = "".join(f"\t\ttcp dport {number + 1} accept\n" for number in range(MOST + 1))
+    rules = "".join(f"\t\ttcp dport {number + 1} accept\n" for number in range(MOST + 2))
 
     assert {} == backs(BASE, BASE.replace("\t\ttcp dport 22 accept\n", rules))
