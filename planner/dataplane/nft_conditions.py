@@ -30,6 +30,7 @@ from planner.netfilter.condition import (
     field_in,
     width,
 )
+from planner.nft.values import FLAGS, SYMBOLS
 
 FULL = 0xFFFFFFFF
 TRACKED = ConnectionMarkIs(0, 0)
@@ -39,31 +40,10 @@ PROTOCOLS = {
     "comp": 108, "sctp": 132, "udplite": 136,
 }  # fmt: skip
 PORTED = frozenset({6, 17, 33, 132, 136})
-ICMP = {
-    "echo-reply": 0, "destination-unreachable": 3, "source-quench": 4, "redirect": 5, "echo-request": 8,
-    "router-advertisement": 9, "router-solicitation": 10, "time-exceeded": 11, "parameter-problem": 12,
-    "timestamp-request": 13, "timestamp-reply": 14, "info-request": 15, "info-reply": 16, "address-mask-request": 17,
-    "address-mask-reply": 18,
-}  # fmt: skip
-ICMP6 = {
-    "destination-unreachable": 1, "packet-too-big": 2, "time-exceeded": 3, "parameter-problem": 4, "echo-request": 128,
-    "echo-reply": 129, "mld-listener-query": 130, "mld-listener-report": 131, "mld-listener-done": 132,
-    "mld-listener-reduction": 132, "nd-router-solicit": 133, "nd-router-advert": 134, "nd-neighbor-solicit": 135,
-    "nd-neighbor-advert": 136, "nd-redirect": 137, "router-renumbering": 138, "ind-neighbor-solicit": 141,
-    "ind-neighbor-advert": 142, "mld2-listener-report": 143,
-}  # fmt: skip
-FLAGS = {"fin": 1, "syn": 2, "rst": 4, "psh": 8, "ack": 16, "urg": 32, "ecn": 64, "cwr": 128}
-CODES = {
-    "net-unreachable": 0, "host-unreachable": 1, "prot-unreachable": 2, "port-unreachable": 3, "frag-needed": 4,
-    "net-prohibited": 9, "host-prohibited": 10, "admin-prohibited": 13,
-}  # fmt: skip
-CODES6 = {
-    "no-route": 0, "admin-prohibited": 1, "addr-unreachable": 3, "port-unreachable": 4, "policy-fail": 5, "reject-route": 6,
-}  # fmt: skip
-CODE_POINTS = {
-    "be": 0, "ef": 46, "va": 44, "le": 1, **{f"cs{one}": one * 8 for one in range(8)},
-    **{f"af{one}{other}": one * 8 + other * 2 for one in range(1, 5) for other in range(1, 4)},
-}  # fmt: skip
+ICMP, ICMP6 = SYMBOLS["icmp_type"], SYMBOLS["icmpv6_type"]
+CODES, CODES6 = SYMBOLS["icmp_code"], SYMBOLS["icmpv6_code"]
+TCP_FLAGS = FLAGS["tcp_flag"]
+CODE_POINTS = SYMBOLS["dscp"]
 PACKET_TYPES = {"host": 0, "unicast": 0, "broadcast": 1, "multicast": 2}
 FAMILIES = {"ipv4": "ip", "ipv6": "ip6", "ip": "ip", "ip6": "ip6"}
 META = {
@@ -246,7 +226,7 @@ class Reading:
             names = {"type": (ICMP, ICMP6), "code": (CODES, CODES6)}[name][protocol == "icmpv6"]
             return self._field(fields[name], names, self.protocol(PROTOCOLS[protocol]))
         if (protocol, name) == ("tcp", "flags"):
-            return self._field(Field.TCP_FLAGS, FLAGS, self.protocol(6))
+            return self._field(Field.TCP_FLAGS, TCP_FLAGS, self.protocol(6))
         raise UnreadableError
 
     def protocol(self, number: int) -> Condition:
@@ -346,7 +326,7 @@ def _flags(value: object) -> int:
         case int():
             return value
         case str():
-            return FLAGS[value]
+            return TCP_FLAGS[value]
         case {"|": [left, right]}:
             return _flags(left) | _flags(right)
         case [*parts]:
