@@ -22,7 +22,7 @@ ICMP6_TYPES = {
     "ind-neighbor-advert": 142, "mld2-listener-report": 143,
 }  # fmt: skip
 CODE_POINTS = {
-    **{f"cs{one}": one * 8 for one in range(8)}, "be": 0, "lephb": 1, "ef": 46, "va": 44,
+    **{f"cs{one}": one * 8 for one in range(8)}, "df": 0, "be": 0, "lephb": 1, "ef": 46, "va": 44,
     **{f"af{one}{other}": one * 8 + other * 2 for one in range(1, 5) for other in range(1, 4)},
 }  # fmt: skip
 SYMBOLS: dict[str, dict[str, int]] = {
