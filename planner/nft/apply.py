@@ -340,7 +340,8 @@ def _elements(table: Table, command: ChangeElements, done: Carried) -> None:
         raise RefusedError(f"set {command.name} does not exist in table {' '.join(table.key)}")
     tokens = tokens_in(command.tokens)
     try:
-        wanted = elements_of(tokens, held.spec)
+        # What is deleted from a map is told by its key.
+        wanted = elements_of(tokens, held.spec, keys=command.how in {"delete", "destroy"})
     except SyntaxMistakeError as error:
         raise RefusedError(error.message) from error
     except NotReadError:

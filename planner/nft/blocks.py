@@ -141,11 +141,11 @@ def read_set_block(cursor: Cursor, table: TableKey, name: str, noun: str, at: At
     return AddSet(at, table, name, spec, elements, create=create)
 
 
-def elements_of(tokens: Sequence[Token], spec: SetSpec) -> tuple[Element, ...]:
-    """Elements of a set of known type. Raises NotReadError or RefusedError."""
+def elements_of(tokens: Sequence[Token], spec: SetSpec, *, keys: bool = False) -> tuple[Element, ...]:
+    """Elements of a set of known type; with `keys` those of a map may stand without data. Raises NotReadError or RefusedError."""
     if not spec.kinds:
         raise NotReadError(spec.typed)
-    return tuple(read_elements(Cursor(tokens), spec.kinds, spec.data))
+    return tuple(read_elements(Cursor(tokens), spec.kinds, spec.data, keys=keys))
 
 
 def _option(cursor: Cursor, told: _Declared, noun: str) -> None:

@@ -103,8 +103,10 @@ def read_verdict(cursor: Cursor) -> Json:
     raise NotReadError(word)
 
 
-def read_elements(cursor: Cursor, kinds: Sequence[str], data: Sequence[str] = ()) -> list[Element]:
-    """`{ value [: data] [options], … }`; sets within it are laid out flat."""
+def read_elements(
+    cursor: Cursor, kinds: Sequence[str], data: Sequence[str] = (), *, keys: bool = False
+) -> list[Element]:
+    """`{ value [: data] [options], … }`; sets within it are laid out flat. With `keys` a map's may stand without data."""
     if not cursor.accept("{"):
         raise NotReadError("no set")
     found: list[Element] = []
@@ -114,16 +116,16 @@ def read_elements(cursor: Cursor, kinds: Sequence[str], data: Sequence[str] = ()
         if cursor.accept("}"):
             return found
         if cursor.peek() == "{":
-            found += read_elements(cursor, kinds, data)
+            found += read_elements(cursor, kinds, data, keys=keys)
             continue
-        found.append(_element(cursor, kinds, data))
+        found.append(_element(cursor, kinds, data, keys=keys))
         while cursor.accept("\n"):
             pass
         if cursor.peek() not in {",", "}"}:
             raise NotReadError(cursor.peek())
 
 
-def _element(cursor: Cursor, kinds: Sequence[str], data: Sequence[str]) -> Element:
+def _element(cursor: Cursor, kinds: Sequence[str], data: Sequence[str], *, keys: bool) -> Element:
     value = read_concat(cursor, kinds)
     timeout, comment, counted = None, "", False
     while cursor.peek() in {"timeout", "expires", "comment", "counter"}:
@@ -144,6 +146,10 @@ def _element(cursor: Cursor, kinds: Sequence[str], data: Sequence[str]) -> Eleme
     if data:
         while cursor.accept("\n"):
             pass
+        if cursor.peek() in {",", "}"}:
+            if keys:
+                return Element(value, None, timeout, comment, counted)
+            raise RefusedError("an element of a map has no data")
         if not cursor.accept(":"):
             raise NotReadError("an element of a map without its data")
         mapped = read_verdict(cursor) if tuple(data) == ("verdict",) else read_concat(cursor, data)

@@ -123,6 +123,17 @@ CASES = {
         "delete element inet t s { 1.2.3.4 }\n",
         "flush set inet t s\nadd element inet t s { 5.5.5.5-5.5.5.9, 9.9.9.9 }\n",
     ],
+    "elements of maps by their keys": [
+        FIRST
+        + "add map inet t v { type inet_service : verdict; elements = { 22 : accept, 80 : drop, 81 : jump d, 90 : drop }; }\n"
+        + "add map inet t i { type ipv4_addr : mark; flags interval; elements = { 10.0.0.0/8 : 1, 1.2.3.4 : 2 }; }\n"
+        + "add map inet t k { type ipv4_addr . inet_service : mark; elements = { 1.1.1.1 . 80 : 1, 1.1.1.1 . 81 : 1 }; }\n",
+        "delete element inet t v { 22 }\n",
+        "delete element inet t v { 80, 81 : jump d }\ndelete element inet t i { 10.0.0.0/8 }\n",
+        "delete element inet t k { 1.1.1.1 . 80 }\ndelete chain inet t d\n",
+        "delete element inet t v { 22 }\n",
+        "add element inet t v { 22 }\n",
+    ],
     "in use": [
         FIRST + "add rule inet t c jump d\nadd rule inet t c ip saddr @s drop\n",
         "delete chain inet t d\n",
