@@ -165,7 +165,11 @@ def _play(
             continue
         trouble = ""
         for foreign in found[:TRIES]:
-            if any(one.argv == foreign.argv or (one.thing and one.thing == foreign.thing) for one in played):
+            if any(
+                (one.argv, one.stdin) == (foreign.argv, foreign.stdin)
+                or (one.thing and one.thing == foreign.thing)
+                for one in played
+            ):
                 break
             done = ground.stage.run(foreign.argv, foreign.stdin)
             if done.status == 0:
