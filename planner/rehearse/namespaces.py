@@ -141,6 +141,10 @@ class Namespaces:
             self.close()
             raise
 
+    def kill(self) -> None:
+        """End everything at once, from any thread: whoever waits for something here is told that the stage is gone."""
+        self._program.kill()
+
     def close(self) -> None:
         """End everything."""
         self._links.close()

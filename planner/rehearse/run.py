@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
+from types import TracebackType
+from weakref import WeakSet
 
 from planner.errors import NetchangeError
 from planner.models.cluster import Cluster
@@ -12,6 +14,7 @@ from planner.models.plan import Plan
 from planner.models.proposal import Outlook
 from planner.models.rehearsal import NotRehearsed, Proof, Rehearsal, Trial, Turn
 from planner.rehearse.isolation import Isolation, usual
+from planner.rehearse.namespaces import StageFailedError
 from planner.rehearse.probes import Prober
 from planner.rehearse.stage import Stage
 from planner.rehearse.trials import SAME, run_trials
@@ -21,6 +24,10 @@ MESSAGE = 16_384
 """Characters of rules that surely fit into one message, whatever the machine's net.core.wmem_max."""
 MANY_RULES = 20_000
 """From so many rules on, one stage at a time: the kernel holds each of them."""
+
+
+MANY_LINKS = 500
+"""The same: to make a node of so many, and to open all its sysctls, takes longer than what is done with it."""
 
 
 def rehearse(
@@ -40,27 +47,29 @@ def rehearse(
     """
     began = monotonic()
     node = outlook.before[Horizon.NOW]
+    stopped = Stopped()
 
     def opened() -> Stage:
         later = tuple(stage.after for stage in outlook.stages)
         walls = Isolation.PLAIN if large_messages(plan) and Isolation.PLAIN in usual() else None
         stage = Stage(node, isolation=walls, load_modules=load_modules, later=later).__enter__()
         try:
+            stopped.add(stage)
             stage.rebuild()
-        except BaseException:
-            stage.__exit__(None, None, None)
+        except BaseException as error:
+            stage.__exit__(type(error), error, error.__traceback__)
             raise
         return stage
 
     make = open_stage or opened
     prober = Prober(outlook, cluster) if packets else None
-    beside = trials and _rules(node) < MANY_RULES
+    beside = trials and _rules(node) < MANY_RULES and len(node.links) < MANY_LINKS
     try:
         ground = Ground(make, plan)
     except NetchangeError as error:
         return not_run(outlook.node, error.message)
     try:
-        with ThreadPoolExecutor(max_workers=1) as other:
+        with ThreadPoolExecutor(max_workers=1) as other, stopped:
             # Most of the time is other programs': two stages of one node take little more of it than one.
             early = other.submit(_trials, make, outlook, plan, thorough=thorough) if beside else None
             seen = run_turns(ground, outlook, probing=prober or no_probes)
@@ -70,7 +79,8 @@ def rehearse(
         if sound and not any(turn.unpredicted or not turn.not_run for turn in seen.turns):
             return not_run(outlook.node, _nothing_run(seen.turns))
         if whole and trials and not beside:
-            tried = tuple(run_trials(ground, outlook, thorough=thorough))
+            with stopped:
+                tried = tuple(run_trials(ground, outlook, thorough=thorough))
         tried = tried if whole else ()
         untried = prober.not_rehearsed if prober is not None else ()
         mishaps = tuple(_not_tried(tried)) if trials else ()
@@ -95,6 +105,31 @@ def rehearse(
         if prober is not None:
             prober.close()
         ground.close()
+
+
+class Stopped:
+    """The stages of a rehearsal, all ended at once where an exception ends it: nobody waits for another thread, or a command."""
+
+    def __init__(self) -> None:
+        self._stages: WeakSet[Stage] = WeakSet()
+        self._all = False
+
+    def add(self, stage: Stage) -> None:
+        """One more. Raises StageFailedError where it comes too late."""
+        self._stages.add(stage)
+        if self._all:
+            raise StageFailedError("the rehearsal was stopped")
+
+    def __enter__(self) -> None:
+        """What follows may be stopped."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._all = True
+            for stage in list(self._stages):
+                stage.abandon()
 
 
 def large_messages(plan: Plan) -> bool:

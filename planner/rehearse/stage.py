@@ -76,6 +76,7 @@ class Stage:
         self._unlike = Unlike()
         self._rebuilt = Rebuilt()
         self._rested: Seen | None = None
+        self._abandoned = False
         self.isolation: str = ""
         """A sentence."""
         self.kernel: str = os.uname().release
@@ -109,12 +110,18 @@ class Stage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(StageFailedError):
-            self._namespaces.clear()
+        if kind is None and not self._abandoned:
+            with contextlib.suppress(StageFailedError):
+                self._namespaces.clear()
         self._namespaces.close()
         for file in self._rebuilt.taps.values():
             os.close(file)
         self._rebuilt.taps = {}
+
+    def abandon(self) -> None:
+        """End it now, whatever it is at, from any thread. It has to be left all the same."""
+        self._abandoned = True
+        self._namespaces.kill()
 
     @property
     def taps(self) -> Mapping[str, int]:
