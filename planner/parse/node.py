@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from planner.models.link import Link
 from planner.models.node import NodeState
 from planner.models.ruleset import IpSet
 from planner.models.section import Section
+from planner.models.source import Gap
 from planner.parse.ipset_save import parse_ipset_save
 from planner.parse.node_files import read_files
 from planner.parse.node_routing import (
@@ -94,7 +96,16 @@ def _sysctls(found: Sections) -> dict[str, str]:
     text = found.text("sysctl", "sysctl")
     if text is None:
         return {}
+    values, gaps = _values(text)
+    found.gaps.extend(gaps)
+    return dict(values)
+
+
+@lru_cache(maxsize=2)
+def _values(text: str) -> tuple[dict[str, str], tuple[Gap, ...]]:
+    """Remembered: a stage that is looked at again and again most often has the same, of 130,000 keys with a thousand links."""
     lines: list[str] = []
+    told: list[Gap] = []
     for line in text.split("\n"):
         refused = _REFUSED_KEY.match(line)
         if refused is None:
@@ -102,12 +113,13 @@ def _sysctls(found: Sections) -> dict[str, str]:
             continue
         key = _key(refused.group("path").strip())
         if not _TRIGGER.search(key) and "Is a directory" not in line:
-            found.gap(f"sysctl/{key}", f"not readable: {line.rpartition(': ')[2].strip()} (needs root)")
+            reason = f"not readable: {line.rpartition(': ')[2].strip()} (needs root)"
+            told.append(Gap(section=f"sysctl/{key}", reason=reason))
     values, gaps = parse_sysctl_values("\n".join(lines))
-    found.gaps.extend(gaps)
+    told.extend(gaps)
     if not values:
-        found.gap("sysctl", "the section holds no value")
-    return {key: value for key, value in values.items() if not SECRET_KEYS.search(f".{key}")}
+        told.append(Gap(section="sysctl", reason="the section holds no value"))
+    return {key: value for key, value in values.items() if not SECRET_KEYS.search(f".{key}")}, tuple(told)
 
 
 def _key(path: str) -> str:

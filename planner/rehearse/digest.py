@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from planner.models.section import Section
 from planner.rehearse.inside.files import Found
@@ -28,16 +29,24 @@ def digest(sections: Iterable[Section], files: Mapping[str, Found], *, whole_nft
     """`whole_nft`: of nft's print also the tables that iptables prints, because it does not print all of them."""
     whole = hashlib.sha256(json.dumps(files, sort_keys=True).encode())
     for section in sections:
+        if section.name == "sysctl":
+            whole.update(b"\0" + _of_sysctls(section.text))
+            continue
         lines = _lasting(section.name, section.text, whole_nft=whole_nft)
         whole.update(b"\0" + "\n".join(lines).encode("utf-8", "surrogateescape"))
     return whole.hexdigest()
 
 
+@lru_cache(maxsize=4)
+def _of_sysctls(text: str) -> bytes:
+    """Remembered: of a node with a thousand links there are 130,000, and most looks find none of them changed."""
+    lines = sorted(MOVING.sub("", text).split("\n"))
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).digest()
+
+
 def _lasting(name: str, text: str, *, whole_nft: bool) -> Iterable[str]:
     """The lines of a print without what moves by itself; in an order of their own where the print has none."""
     match name.partition("/")[0]:
-        case "sysctl":
-            return sorted(MOVING.sub("", text).split("\n"))
         case "ip" if "neigh" in name and "proxy" not in name:
             return sorted(
                 json.dumps(one) for one in json.loads(text or "[]") if "PERMANENT" in one.get("state", ())

@@ -99,6 +99,7 @@ class Looks:
         self._usual = all(self._first[name].usable for name in (*self._names, "sysctl", STREAM))
         self._whole_nft = bool(MANAGED.search(parse_node(first).native.text))
         self._commands = tuple(_commands(self._names))
+        self._sysctls = ("", "")
         lines = {
             argv[-1]: "".join(f"{line}\n" for line in batch) for argv, _, batch in self._commands if batch
         }
@@ -109,7 +110,7 @@ class Looks:
         if not self._usual:
             return None
         running = self._namespaces.start([argv for argv, _, _ in self._commands])
-        sysctls = self._namespaces.values(SYSCTLS)
+        sysctls = self._values()
         asked = set(paths)
         files = self._namespaces.files(PATTERNS, (*FILES, *PROC.values(), MODULES, LIB, *asked))
         done = self._namespaces.ended(running, DEADLINE)
@@ -118,7 +119,7 @@ class Looks:
             for one, (_, names, _) in zip(done, self._commands, strict=True)
             for section in _sections(names, one)
         }
-        fresh["sysctl"] = Section(name="sysctl", argv="sysctls", text=_without_secrets(sysctls))
+        fresh["sysctl"] = Section(name="sysctl", argv="sysctls", text=sysctls)
         if not all(section.usable for section in fresh.values()) or self._other_modules(
             files.pop(MODULES, None)
         ):
@@ -140,6 +141,13 @@ class Looks:
         sections = (*kept, *fresh.values(), *_of_files(files))
         told = digest(fresh.values(), {**files, **others}, whole_nft=self._whole_nft)
         return Seen(self._name, sections, others, told)
+
+    def _values(self) -> str:
+        """Of sysctls, most often the very text of the last look: what was made of it is known then."""
+        read = self._namespaces.values(SYSCTLS)
+        if read != self._sysctls[0]:
+            self._sysctls = read, _without_secrets(read)
+        return self._sysctls[1]
 
     def _other_modules(self, found: Found | None) -> bool:
         """A module more may be a subsystem more to ask."""

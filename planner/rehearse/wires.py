@@ -1,6 +1,7 @@
 """What is at the other ends of a stage's links: neighbours that answer, tunnels, and copies of what is delivered."""
 
 import os
+import select
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -69,6 +70,11 @@ class Wires:
         self._ethernet = {name for name, link in self.links.items() if link.mac.count(":") >= FIRST_COLONS}
         self._tunnels = {link.name: link for link in state.links if link.kind == "vxlan"}
         self._behind: dict[str, str] = {}
+        self._last_port = {bridge: port for port in stage.taps if (bridge := self.master(port))}
+        self._open = select.poll()
+        self._names = {file: name for name, file in stage.taps.items()}
+        for file in self._names:
+            self._open.register(file, select.POLLIN)
         self._receivers: list[socket.socket] = []
 
     def __enter__(self) -> Self:
@@ -154,10 +160,12 @@ class Wires:
         again = True
         while again:
             again = False
-            for name, file in self._stage.taps.items():
+            # Of a thousand links most have nothing to say: they are asked all at once.
+            ready = {file for file, _ in self._open.poll(0)}
+            for file in (file for file in self._names if file in ready):
                 with suppress(BlockingIOError, OSError):
                     while data := os.read(file, 65536):
-                        again |= self._read(name, data, events)
+                        again |= self._read(self._names[file], data, events)
         for receiver in self._receivers:
             with suppress(BlockingIOError):
                 while True:
@@ -189,10 +197,8 @@ class Wires:
     def _answered(self, name: str, target: str, answer: bytes) -> bool:
         """A question on a bridge is heard at every port, and answered at one."""
         bridge = self.master(name)
-        if bridge:
-            ports = [port for port in self._stage.taps if self.master(port) == bridge]
-            if name != self._behind.get(target, ports[-1]):
-                return False
+        if bridge and name != self._behind.get(target, self._last_port[bridge]):
+            return False
         self._write(name, answer)
         return True
 
