@@ -214,10 +214,13 @@ first_ours() {
   case $seen in *"
 $nc_key
 "*) return 0 ;; esac
+  nc_by_part=
+  judge_ours "$@"
+  # Of what was judged by the newest step's part alone, older steps tell their own.
+  case $nc_by_part$nc_part in yesbefore | yesafter) return 0 ;; esac
   seen="$seen
 $nc_key
 "
-  judge_ours "$@"
 }
 
 # As before the step, or as the step left it; $nc_moved says whether it is not as before.

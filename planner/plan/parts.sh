@@ -8,6 +8,14 @@
 nc_making=
 nc_by_number=
 nc_kept=
+nc_pretend=
+nc_pretending=
+nc_part=
+nc_by_part=
+nc_new_policy=
+nc_older=
+nc_known=
+nc_fresh=
 
 # How a thing stands that is not as before: as after the step, as it was found right after it, or changed by others.
 judge_ours() {
@@ -35,6 +43,13 @@ judge_ours() {
     apart "$nc_thing"
   else
     nc_unsure="$nc_unsure $nc_thing"
+    if [ -n "$nc_pretend" ]; then
+      case $nc_older in *"$nc_line_end$nc_key$nc_line_end"*) return 0 ;; esac
+    fi
+  fi
+  if [ -n "$nc_pretend" ] && [ -n "$nc_by_part" ]; then
+    nc_older="$nc_older$nc_line_end$nc_key$nc_line_end"
+    [ "$nc_part" != after ] || pretend
   fi
   case $nc_part in
   before) return 0 ;;
@@ -109,11 +124,31 @@ because() {
     $*"
 }
 
+# Takes the part of a thing back in a copy of its table or set, where the parts of older steps are looked for.
+pretend() {
+  for nc_file in head body tail deleted; do : >"$state/part-$nc_file"; done
+  nc_because=$nc_why
+  nc_making=yes
+  nc_pretending=yes
+  "step_${nc_step}_part" "$nc_thing"
+  nc_making=
+  nc_pretending=
+  nc_part=after
+  nc_why=$nc_because
+}
+
 # part BEFORE AFTER COMMAND…: what the command prints is the step's own.
 part() {
   nc_one=$1
   nc_other=$2
   shift 2
+  nc_by_part=yes
+  [ -z "$nc_pretending" ] || return 0
+  if [ -n "$nc_pretend" ]; then
+    # A newer step has had its say about it.
+    case $nc_known in *"$nc_line_end$*$nc_line_end"*) return 0 ;; esac
+    nc_fresh="$nc_fresh$*$nc_line_end"
+  fi
   nc_found=$(value_of "$@")
   case "=$nc_found" in
   "$nc_one") ;;
@@ -203,6 +238,7 @@ referred() {
 
 # What of a table's chains is the step's: read from the description of them.
 chains() {
+  nc_by_part=yes
   while IFS= read -r nc_line; do
     nc_rest=${nc_line#* }
     case $nc_line in
@@ -214,6 +250,7 @@ chains() {
       nc_chain=$nc_rest
       nc_owner=
       nc_policy=
+      nc_new_policy=
       ;;
     'cut '*) nc_cut=$nc_rest ;;
     'kind '*)
@@ -235,11 +272,17 @@ chains() {
     'end') end_chain ;;
     esac
   done
+  [ -z "$nc_pretending" ] || pretend_table
 }
 
 # What cannot be read is not absent. A table with rules that only nft can tell is printed as a remark (iptables-nft-save).
 read_table() {
   [ -n "$nc_making" ] || : >"$state/part-deleted"
+  nc_copy="$state/pretended-${1##*/}-$nc_table"
+  if [ -n "$nc_pretend" ] && [ -f "$nc_copy" ]; then
+    cp "$nc_copy" "$state/part-live"
+    return 0
+  fi
   if "$(real "$1")" </dev/null >"$state/part-all" 2>/dev/null &&
     ! grep -q "^# Table .$nc_table. is incompatible" "$state/part-all"; then
     sed -n "/^\\*$nc_table\$/,/^COMMIT\$/p" "$state/part-all" >"$state/part-live"
@@ -275,6 +318,7 @@ begin_chain() {
 }
 
 begin_policy() {
+  [ -z "$nc_pretending" ] || nc_new_policy=$1
   nc_policy=$(sed -n "s/^:$nc_cut \\([^ ]*\\) .*/\\1/p" "$state/part-live")
   [ "${nc_policy:-ACCEPT}" = "$1" ] && return 0
   at_least after
@@ -472,6 +516,45 @@ take_away() {
   done <"$state/part-met"
 }
 
+# The chain as it is once the step is taken back, in the copy of its table. All places are those from before.
+pretend_chain() {
+  sort -k1,1n -k2,2n "$state/part-edits" >"$state/part-sorted"
+  : >"$state/part-appended"
+  : >"$state/part-removed"
+  while read -r nc_place nc_number nc_do nc_rule; do
+    if [ "$nc_do" = D ]; then
+      printf '%sd\n' "$nc_place" >>"$state/part-removed"
+    elif [ "$nc_place" -gt "$nc_size" ]; then
+      printf '%s\n' "$nc_rule" >>"$state/part-appended"
+    else
+      case $nc_rule in *\\*) nc_rule=$(printf '%s\n' "$nc_rule" | sed 's/\\/\\\\/g') ;; esac
+      printf '%si\\\n%s\n' "$nc_place" "$nc_rule"
+    fi
+  done <"$state/part-sorted" >"$state/part-script"
+  cat "$state/part-removed" >>"$state/part-script"
+  sed -f "$state/part-script" "$state/part-chain" >"$state/part-after"
+  cat "$state/part-appended" >>"$state/part-after"
+  sed -e "/^-A $nc_cut /d" -e "/^-A $nc_cut\$/d" "$state/part-live" >"$state/part-new"
+  if [ "$nc_kind" = deleted ] && [ -z "$nc_there" ]; then printf ':%s - [0:0]\n' "$nc_chain" >>"$state/part-new"; fi
+  if [ -n "$nc_new_policy" ]; then
+    sed "s/^\\(:$nc_cut \\)[^ ]*/\\1$nc_new_policy/" "$state/part-new" >"$state/part-live"
+    mv -f "$state/part-live" "$state/part-new"
+  fi
+  while IFS= read -r nc_rule; do printf '%s\n' "-A $nc_chain $nc_rule"; done <"$state/part-after" >>"$state/part-new"
+  mv -f "$state/part-new" "$state/part-live"
+}
+
+pretend_table() {
+  while IFS= read -r nc_chain; do
+    nc_cut=$(literal "$nc_chain")
+    if ! referred "$nc_cut"; then
+      sed "/^:$nc_cut /d" "$state/part-live" >"$state/part-new"
+      mv -f "$state/part-new" "$state/part-live"
+    fi
+  done <"$state/part-tail"
+  mv -f "$state/part-live" "$nc_copy"
+}
+
 end_chain() {
   if [ "$nc_kind" = made ] && [ -n "$nc_there" ]; then
     if [ "$nc_taken" -eq "$nc_size" ]; then
@@ -485,6 +568,10 @@ end_chain() {
     fi
   fi
   [ -n "$nc_making" ] || return 0
+  if [ -n "$nc_pretending" ]; then
+    pretend_chain
+    return 0
+  fi
   # From below: what is done there does not change the numbers above.
   sort -k1,1nr -k2,2nr "$state/part-edits" >"$state/part-sorted"
   while read -r nc_place nc_number nc_do nc_rule; do
@@ -536,8 +623,15 @@ elements() {
     '+ '*) printf '%s\n' "$nc_rest" >>"$state/part-back" ;;
     esac
   done
+  nc_by_part=yes
   nc_there=
-  "$(real ipset)" save "$nc_set" </dev/null >"$state/part-live" 2>/dev/null && nc_there=yes
+  nc_copy=$state/pretended-set-$(printf '%s' "$nc_set" | sha256sum | cut -c1-32)
+  if [ -n "$nc_pretend" ] && [ -f "$nc_copy" ]; then
+    cp "$nc_copy" "$state/part-live"
+    if grep -q '^create ' "$state/part-live"; then nc_there=yes; fi
+  else
+    "$(real ipset)" save "$nc_set" </dev/null >"$state/part-live" 2>/dev/null && nc_there=yes
+  fi
   sed -n 's/^add [^ ]* //p' "$state/part-live" | without_times >"$state/part-region"
   without_times <"$state/part-ours" >"$state/part-mine"
   without_times <"$state/part-back" >"$state/part-theirs"
@@ -581,13 +675,39 @@ elements() {
   if [ "$nc_kind" = made ] &&
     [ "$(sort "$state/part-met" "$state/part-other-options" | grep -c '')" -eq "$(grep -c '' "$state/part-region")" ]; then
     at_least after
-    [ -z "$nc_making" ] || printf 'destroy %s\n' "$nc_set" >>"$state/transaction"
+    if [ -n "$nc_pretending" ]; then
+      : >"$nc_copy"
+    elif [ -n "$nc_making" ]; then
+      printf 'destroy %s\n' "$nc_set" >>"$state/transaction"
+    fi
     return 0
   fi
   [ "$nc_kind" != made ] || note "ipset $nc_set stays: there are elements of others in it"
   [ -n "$nc_making" ] || return 0
+  if [ -n "$nc_pretending" ]; then
+    pretend_set
+    return 0
+  fi
   sed -e 's/ .*//' -e "s|^|del $nc_set |" "$state/part-met" "$state/part-other-options" >>"$state/transaction"
   sed "s|^|add $nc_set |" "$state/part-back" >>"$state/transaction"
+}
+
+# The set as it is once the step is taken back, in its copy.
+pretend_set() {
+  {
+    if [ -n "$nc_there" ]; then
+      sed -n '/^create /p' "$state/part-live"
+    else
+      printf 'create %s %s\n' "$nc_set" "$nc_create"
+    fi
+    if [ -s "$state/part-met" ]; then
+      grep -vxFf "$state/part-met" "$state/part-region"
+    else
+      cat "$state/part-region"
+    fi | sed "s|^|add $nc_set |"
+    sed "s|^|add $nc_set |" "$state/part-back"
+  } >"$state/part-new"
+  mv -f "$state/part-new" "$nc_copy"
 }
 
 # Remaining times and counters move by themselves.

@@ -47,10 +47,16 @@ applied() {
   return 1
 }
 
-# The newest applied step that touches a thing says what it must be now.
+# The newest applied step that touches a thing says what it must be now. Where others have written in it too, that step is
+# taken back in a copy, and the one before it says what must be there then.
 foreign() {
   seen=
   nc_bad=
+  nc_older=
+  nc_known=$nc_line_end
+  nc_fresh=
+  rm -f "$state"/pretended-*
+  nc_pretend=yes
   nc_i=$NC_LAST
   while [ "$nc_i" -ge "$to" ]; do
     if applied "$nc_i" && [ "$(status_of "$nc_i")" != undoing ]; then
@@ -61,8 +67,12 @@ step $nc_i:$unmet"
       nc_thing=0
       "step_${nc_i}_things" only_seen
     fi
+    nc_known=$nc_known$nc_fresh
+    nc_fresh=
     nc_i=$((nc_i - 1))
   done
+  nc_pretend=
+  rm -f "$state"/pretended-*
   [ -n "$nc_bad" ]
 }
 

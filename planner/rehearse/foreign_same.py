@@ -66,7 +66,7 @@ def on_the_same(change: Change, found: NodeState, plan: Plan) -> Iterator[Offer]
         case IpSetChange(name=name):
             yield _element(change, name)
         case SysctlChange():
-            yield from _sysctl(change)
+            yield from _sysctl(change, plan)
         case RouteChange():
             yield _route(change)
         case PolicyRuleChange():
@@ -152,14 +152,21 @@ def _element(change: IpSetChange, name: str) -> Offer:
     )
 
 
-def _sysctl(change: SysctlChange) -> Iterator[Offer]:
+def _sysctl(change: SysctlChange, plan: Plan) -> Iterator[Offer]:
     key = change.key
+    # A value that an earlier step has set looks as if the later ones had been taken back.
+    held = {
+        (check.output or "").strip()
+        for step in plan.steps
+        for check in (*step.precondition, *step.expected)
+        if check.name == key
+    }
     parts = link_key(key)
     if key.rpartition(".")[2] in FOLLOWED or (parts is not None and parts.link in {"all", "default"}):
         yield NotPlayed("sysctl", f"other values follow {key}")
         return
     for value in ("2", "1", "3", "7", "64", "512"):
-        if value not in {change.before, change.after} and (change.before or "").isdigit():
+        if value not in {*held, change.before, change.after} and (change.before or "").isdigit():
             yield Foreign(f"{key} written to {value}", ("sysctl", "-w", f"{key}={value}"), thing=key)
     yield NotPlayed("sysctl", f"no other value of {key} is known to be allowed")
 

@@ -108,3 +108,18 @@ def test_where_a_kind_cannot_be_played_the_report_says_why(kind: str) -> None:
 
     (trial,) = of(found, SAME)
     assert reason in trial.detail
+
+
+SEVERAL = {
+    "rules of a chain": "".join(f"iptables -A INPUT -s 10.9.0.{n} -j ACCEPT\n" for n in (1, 2, 3)),
+    "elements of a set": "".join(f"ipset add web 10.9.0.{n}\n" for n in (1, 2, 3)),
+    "values of a sysctl": "".join(f"sysctl -w net.ipv4.conf.eth0.rp_filter={n}\n" for n in (1, 2)),
+}
+
+
+@pytest.mark.parametrize("things", SEVERAL)
+def test_steps_that_touch_the_same_thing_are_told_apart(things: str) -> None:
+    """Whatever somebody else does to the part of an older one, the rollback stops before it takes a newer one back."""
+    found = rehearsed(SEVERAL[things])
+
+    assert [] == [(trial.name, trial.detail) for trial in found.trials if not trial.held]
