@@ -215,8 +215,14 @@ def _in_place(have: NftObject, want: NftObject) -> bool:
     """
     if have.kind == CHAIN:
         return without_policy(have.head) == without_policy(want.head)
-    constant = any(line.startswith("flags ") and "constant" in line for line in have.head)
-    return have.kind in {SET, MAP} and have.head == want.head and not constant
+    return have.kind in {SET, MAP} and have.head == want.head and not _stiff(have, want)
+
+
+def _stiff(have: NftObject, want: NftObject) -> bool:
+    """nft 1.0.6 aborts over every element of intervals of which one is the catch-all (range_expr_value_low, measured)."""
+    flags = " ".join(line for line in have.head if line.startswith("flags "))
+    rest = any(one.startswith("* ") or one == "*" for one in (*have.body, *want.body))
+    return "constant" in flags or ("interval" in flags and rest)
 
 
 def without_policy(head: Sequence[str]) -> tuple[str, ...]:

@@ -357,7 +357,7 @@ end_native_set() {
   fi
   beyond "$state/part-region" "$state/part-back" >"$state/part-met"
   case $nc_set in *interval*)
-    if [ -s "$state/part-theirs" ]; then
+    if [ -s "$state/part-theirs" ] && ! stiff; then
       merged || [ -n "$force" ] || return 0
       overlapping
     fi
@@ -369,7 +369,7 @@ end_native_set() {
     nc_taken=1
   fi
   if [ -s "$state/part-mine" ]; then take_elements; fi
-  if [ "$nc_taken" -gt 0 ] && constant; then begin_again "$state/part-again"; fi
+  if [ "$nc_taken" -gt 0 ] && stiff; then begin_again "$state/part-again"; fi
 }
 
 take_elements() {
@@ -381,10 +381,14 @@ take_elements() {
   fi
 }
 
-# A set that is constant takes no other elements: it is made anew.
-constant() {
-  case $nc_kind$nc_there$nc_set in bothyes*constant*) return 0 ;; esac
-  return 1
+# A set that is constant takes no other elements, and nft 1.0.6 aborts over those of intervals with a catch-all: it is made anew.
+stiff() {
+  [ "$nc_kind$nc_there" = bothyes ] || return 1
+  case $nc_set in
+  *constant*) return 0 ;;
+  *interval*) cat "$state/part-both" "$state/part-region" | grep -q -e '^\*$' -e '^\* ' ;;
+  *) return 1 ;;
+  esac
 }
 
 # Intervals of others may hold those of the step. What is to come back and lies in one is there (it leaves part-met);

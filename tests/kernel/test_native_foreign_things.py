@@ -70,6 +70,11 @@ THINGS = {
         "tcp dport @x",
         ("80", "81"),
     ),
+    "intervals and all the rest": (
+        "map x { type ipv4_addr : verdict; flags interval; elements = { 10.0.0.0/8 : accept, * : drop }\n }",
+        "ip saddr vmap @x",
+        ("* : drop", "* : continue"),
+    ),
     "a quota of a rule": ("chain x {\n quota over 5 mbytes drop\n }", "jump x", ("5 mbytes", "6 mbytes")),
     "a limit of a rule": (
         "chain x {\n limit rate over 5/second burst 7 packets drop\n }",
