@@ -83,6 +83,11 @@ def rehearse(
         if saved is not None:
             assessment, snapshot, proposed = _loaded(saved, before)
         elif before is None:
+            for file in files:
+                if not os.path.lexists(file):
+                    raise NetchangeError(
+                        reference="path-missing", message=f"`{file}` does not exist", hint="check the path"
+                    )
             raise typer.BadParameter("it is needed with proposed files", param_hint="--before")
         else:
             snapshot, proposed = read_inputs(files, before, kind, noflush=noflush)
@@ -160,6 +165,16 @@ def _loaded(
             message=f"`{path}` was made from a snapshot of {assessment.taken_at}, and `{where}` is of {snapshot.taken_at}",
             hint="name the snapshot that it was made from, or plan again",
         )
+    named = {node.name for node in snapshot.nodes}
+    for plan in assessment.plans:
+        numbers = [step.number for step in plan.steps]
+        if plan.node not in named or numbers != list(range(1, len(numbers) + 1)):
+            raise NetchangeError(
+                reference="assessment-edited",
+                message=f"`{path}` holds a plan for `{plan.node}` that does not fit together: a node that it is not about, "
+                "or steps that are not numbered from 1 on",
+                hint="give the assessment.json as `netchange plan --out DIR` wrote it, or plan again",
+            )
     wanted = path.parent / "predicted.json.gz"
     if not assessment.fragments and os.path.lexists(wanted):
         return assessment, snapshot, load_state(wanted)
@@ -188,7 +203,8 @@ def _rehearsals(
     for plan in assessment.plans:
         node = node_of(snapshot, plan.node)
         if not plan.steps:
-            yield not_run(plan.node, "the plan has no step")
+            unwritten = "; ".join(gap.reason for gap in plan.not_planned)
+            yield not_run(plan.node, unwritten or "the plan has no step")
         elif missing:
             yield not_run(plan.node, missing)
         else:

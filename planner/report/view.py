@@ -228,6 +228,7 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
     when = ", ".join(f"{onsets[horizon]} {horizon.words}" for horizon in Horizon if onsets[horizon])
     unknown = sum(s.finding.confidence is Confidence.UNKNOWN for s in assessment.findings)
     steps = sum(len(plan.steps) for plan in assessment.plans)
+    unwritten = sum(not plan.steps and bool(plan.not_planned) for plan in assessment.plans)
     residue = len(_residue(assessment.plans))
     failing, unread = _failing_commands(assessment), _unread(assessment)
     facts = [
@@ -245,7 +246,10 @@ def _facts(assessment: Assessment) -> tuple[tuple[str, str], ...]:
         (
             "Rollback",
             f"{count(steps, 'step')}, each with its undo; {count(residue, 'thing')} an undo does not bring back"
+            + (f"; none could be written for {count(unwritten, 'node')}" if unwritten else "")
             if steps
+            else "none could be written: see what was not read"
+            if unwritten
             else "nothing to undo",
         ),
         ("Rehearsed", in_short(assessment.rehearsals)),

@@ -143,3 +143,27 @@ def test_whom_a_node_stands_for_is_told(
     done = called(capsysbinary, "rehearse", "--before", both, SYSCTLS)
 
     assert "worker-1 stands for worker-9" in done.err
+
+
+def test_a_plan_that_does_not_fit_together_is_refused(
+    capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path
+) -> None:
+    """Somebody has edited the file: one sentence, and no traceback."""
+    out = tmp_path / "out"
+    called(capsysbinary, "plan", "--before", DEMO, SYSCTLS, "--out", out)
+    document = json.loads((out / "assessment.json").read_text())
+    steps = document["plans"][0]["steps"]
+    document["plans"][0]["steps"] = steps[1:]
+    (out / "assessment.json").write_text(json.dumps(document))
+
+    assert "does not fit together" in refused(capsysbinary, "rehearse", out)
+
+    document["plans"][0] = {**document["plans"][0], "steps": steps, "node": "nobody"}
+    (out / "assessment.json").write_text(json.dumps(document))
+
+    assert "does not fit together" in refused(capsysbinary, "rehearse", out)
+
+
+def test_a_name_that_was_mistyped_is_told(capsysbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
+    """Not that a snapshot is needed."""
+    assert "does not exist" in refused(capsysbinary, "rehearse", tmp_path / "reveiw")

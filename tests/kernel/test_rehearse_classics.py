@@ -81,6 +81,20 @@ def test_what_discards_packets_goes_with_ipv6_on_lo() -> None:
     assert not found.failed, (found.reason, found.turns)
 
 
+def test_a_route_of_ipv6_over_several_next_hops_is_read_back() -> None:
+    """`ip` prints no blank between its preference and the next hops."""
+    outlook, plan = planned(
+        "ip -6 route add fd05::/64 nexthop via fd00::3 nexthop via fd00::4\n"
+        "ip -6 route replace fd05::/64 nexthop via fd00::3 weight 3 nexthop via fd00::8\n"
+        "ip -6 route add fd06::/64 metric 7 proto 80 nexthop via fd00::3 nexthop via fd00::4\n"
+    )
+
+    found = rehearse(outlook, plan, packets=False, trials=False)
+
+    assert not found.failed, (found.reason, found.turns)
+    assert [True] * 3 == [turn.applied for turn in found.turns]
+
+
 @pytest.mark.parametrize("key", ["all", "br0"])
 def test_a_bridge_keeps_the_address_of_its_former_hardware_address(key: str) -> None:
     """Switched on again, IPv6 makes one of the present hardware address: it was not there and goes."""
