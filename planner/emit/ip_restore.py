@@ -321,12 +321,18 @@ def _write_routes(way: Restoration, routes: Iterable[Route]) -> None:
             way.do(route_command("replace", wanted[0]))
             continue
         for route in have:
-            if route not in wanted or key[0] == "ip":
+            if key[0] == "ip" or not _among(route, wanted):
                 way.do(route_command("del", route))
         for route in wanted:
-            now = [_content(other) for other in way.state.routes if _key(other) == key]
-            if route not in now:
+            now = [other for other in way.state.routes if other.prefix == route.prefix and _key(other) == key]
+            if not _among(route, now):
                 way.do(route_command("append" if now else "add", route))
+
+
+def _among(route: Route, others: Iterable[Route]) -> bool:
+    """Whether one has this content. Every link has the same IPv6 prefixes: those by other links are not compared."""
+    hops = _hops(route)
+    return any(_hops(other) == hops and _content(other) == route for other in others)
 
 
 def _nexthops_gone(way: Restoration) -> None:

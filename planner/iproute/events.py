@@ -24,6 +24,11 @@ def has_ipv6(world: World, link: Link) -> bool:
 
 
 def _same_key(left: Route, right: Route) -> bool:
+    # Every link has the same IPv6 prefixes: what tells most of them apart is asked first.
+    if left.prefix != right.prefix or [hop.link for hop in left.nexthops] != [
+        hop.link for hop in right.nexthops
+    ]:
+        return False
     return (left.family, left.table, left.prefix, left.tos, left.metric, left.type) == (
         right.family,
         right.table,
@@ -38,7 +43,8 @@ def add_kernel_route(world: World, route: Route, because: str) -> None:
     """Add a route the kernel makes, unless it is there already."""
     if route.table == LOCAL and _local_unrecorded(world, route):
         return
-    if not any(_same_key(route, other) and other.source == route.source for other in world.routes):
+    alike = (other for other in world.routes if other.prefix == route.prefix)
+    if not any(_same_key(route, other) and other.source == route.source for other in alike):
         world.add_route(route, because)
 
 
