@@ -219,7 +219,7 @@ def _in_place(have: NftObject, want: NftObject) -> bool:
 
 
 def _stiff(have: NftObject, want: NftObject) -> bool:
-    """nft 1.0.6 aborts over every element of intervals of which one is the catch-all (range_expr_value_low, measured)."""
+    """Constant, or intervals with a catch-all: nft 1.0.6 aborts over every element of those (range_expr_value_low, measured)."""
     flags = " ".join(line for line in have.head if line.startswith("flags "))
     rest = any(one.startswith("* ") or one == "*" for one in (*have.body, *want.body))
     return "constant" in flags or ("interval" in flags and rest)
