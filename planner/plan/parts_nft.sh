@@ -179,14 +179,14 @@ begin_native() {
   fi
   nc_found=
   nc_set=
-  nc_now=
+  nc_live_policy=
   sed -n "s/^$nc_cut${nc_t}\([oh]\)${nc_t}/\1/p" "$state/part-live" >"$state/part-one"
   while IFS= read -r nc_line; do
     case $nc_line in
     o) nc_there=yes && continue ;;
     'htype '*' policy '*)
-      nc_now=${nc_line##* policy }
-      nc_now=${nc_now%;}
+      nc_live_policy=${nc_line##* policy }
+      nc_live_policy=${nc_live_policy%;}
       nc_line=${nc_line% policy *}
       ;;
     'hflags '*) nc_set=$nc_line ;;
@@ -230,7 +230,7 @@ begin_native() {
     fi
     ;;
   esac
-  if [ -z "$nc_skip" ] && [ -n "$nc_policy" ] && [ "$nc_kind$nc_there" = bothyes ] && [ "$nc_now" != "$nc_policy" ]; then
+  if [ -z "$nc_skip" ] && [ -n "$nc_policy" ] && [ "$nc_kind$nc_there" = bothyes ] && [ "$nc_live_policy" != "$nc_policy" ]; then
     at_least after
     set_policy "$nc_policy"
   fi
@@ -246,7 +246,7 @@ begin_again() {
   printf '%s\n' "$nc_object" >>"$1"
   {
     printf '%s' "$nc_was" | sed "s|^|$nc_object${nc_t}h${nc_t}|"
-    case $nc_line_end$nc_was in *"${nc_line_end}type "*) nc_policy=${nc_policy:-$nc_now} ;; esac
+    case $nc_line_end$nc_was in *"${nc_line_end}type "*) nc_policy=${nc_policy:-$nc_live_policy} ;; esac
     [ -z "$nc_policy" ] || printf '%s\n' "$nc_object${nc_t}h${nc_t}policy $nc_policy;"
   } >>"$state/part-heads"
 }
@@ -285,7 +285,7 @@ end_native() {
     note "$nc_object of table $nc_table stays: there is something of others in it"
     # A policy that the step has set is none of theirs: what was let through before is let through again.
     case $nc_object in 'chain '*)
-      if [ "$nc_now" = drop ]; then
+      if [ "$nc_live_policy" = drop ]; then
         at_least after
         set_policy accept
       fi
