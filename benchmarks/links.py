@@ -1,14 +1,14 @@
 """What nodes with many links cost: `netchange plan` and `netchange rehearse` as whole processes, for 110, 250 and 1,000 pods.
 
 python -m benchmarks.links                              both styles of pod network, all sizes (some minutes)
-python -m benchmarks.links --pods 250 --style routed    one of them
+python -m benchmarks.links --pods 250 --style routed    one of them; `--change rule` for one of the changes
 python -m benchmarks.links --markdown                   the table for the documentation
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -42,11 +42,11 @@ COMMANDS = ("plan", "rehearse")
 HEAD = ("change", "command", "wall s", "CPU s", "peak MiB", "answer")
 
 
-def rows(folder: Path, *, limit: float) -> Iterator[tuple[str, ...]]:
+def rows(folder: Path, changes: Iterable[str], *, limit: float) -> Iterator[tuple[str, ...]]:
     """A line for each change and command."""
-    for name, text in CHANGES.items():
+    for name in changes:
         script = folder / f"{name}.sh"
-        script.write_text(text)
+        script.write_text(CHANGES[name])
         for command in COMMANDS:
             argv = (*NETCHANGE, command, "--format", "markdown", "--before", str(folder / "before.json"))
             run = run_once((*argv, str(script)), limit=limit)
@@ -67,6 +67,7 @@ def main() -> None:
     )
     parser.add_argument("--pods", type=int, action="append", help="a size; may be given several times")
     parser.add_argument("--style", choices=STYLES, action="append")
+    parser.add_argument("--change", choices=CHANGES, action="append")
     parser.add_argument("--limit", type=float, default=300, help="seconds after which a run is stopped")
     parser.add_argument("--markdown", action="store_true")
     parser.add_argument("--write", type=Path, help="write the snapshot of one node to this file, and no more")
@@ -81,25 +82,12 @@ def main() -> None:
         for pods in sizes:
             with tempfile.TemporaryDirectory() as folder:
                 at = str(Path(folder) / "before.json")
-                argv = (
-                    *PYTHON,
-                    "-m",
-                    "benchmarks.links",
-                    "--pods",
-                    str(pods),
-                    "--style",
-                    style,
-                    "--write",
-                    at,
-                )
-                made = run_once(argv, limit=chosen.limit)
+                size = ("--pods", str(pods), "--style", style)
+                made = run_once((*PYTHON, "-m", "benchmarks.links", *size, "--write", at), limit=chosen.limit)
                 if made.status != 0:
                     raise SystemExit(made.errors)
-                draw(
-                    f"{pods:,} pods, {style}",
-                    [HEAD, *rows(Path(folder), limit=chosen.limit)],
-                    markdown=chosen.markdown,
-                )
+                lines = [HEAD, *rows(Path(folder), chosen.change or CHANGES, limit=chosen.limit)]
+                draw(f"{pods:,} pods, {style}", lines, markdown=chosen.markdown)
 
 
 if __name__ == "__main__":

@@ -31,14 +31,16 @@ read _ </run/ready
 sed "s/ netns far/ netns $!/" >/run/all
 sed -n 's/^near //p' /run/all >/run/near
 sed -n 's/^far //p' /run/all >/run/far
+sed -n 's/^fdb //p' /run/all >/run/fdb
 sed -n 's/^rule //p' /run/all >/run/rules
 sed -n 's/^value //p' /run/all >/run/values
 ip -batch /run/near
+bridge -batch /run/fdb
 nsenter --net=/proc/$!/ns/net ip -batch /run/far
 sysctl -q -p /run/values
 iptables-nft-restore </run/rules
 while ip -br link show up | grep -v '^lo ' | grep -qv LOWER_UP; do ip link >/dev/null; done
-rm -f /run/all /run/near /run/far /run/rules /run/values /run/ready
+rm -f /run/all /run/near /run/far /run/fdb /run/rules /run/values /run/ready
 exec sh -c "$1" netchange "$2"
 """
 """Commands come on standard input, each line with the place where it belongs."""
@@ -75,6 +77,7 @@ def _lines(pods: int, style: Style) -> Iterator[str]:
     )
     for other in range(2, 10):
         yield f"near neigh add 10.244.{other * 8}.0 lladdr 5e:0a:00:00:01:{other:02x} dev vxlan.1 nud permanent"
+        yield f"fdb fdb append 5e:0a:00:00:01:{other:02x} dev vxlan.1 dst 10.0.0.{other + 20}"
         yield f"near route add 10.244.{other * 8}.0/21 via 10.244.{other * 8}.0 dev vxlan.1 onlink"
     if style == "bridge":
         yield "near link add cni0 address 0a:58:0a:f4:00:01 mtu 1450 type bridge"
