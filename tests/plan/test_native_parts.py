@@ -1,5 +1,10 @@
 """What is told of nft tables for a way back rule by rule."""
 
+import re
+from importlib.resources import files
+
+import pytest
+
 from planner.models.node import NodeState
 from planner.models.plan import NativeBack
 from planner.models.ruleset import NativeRuleset
@@ -86,3 +91,20 @@ def test_a_table_of_which_much_is_changed_is_not_told_by_rule() -> None:
     rules = "".join(f"\t\ttcp dport {number + 1} accept\n" for number in range(MOST + 2))
 
     assert {} == backs(BASE, BASE.replace("\t\ttcp dport 22 accept\n", rules))
+
+
+@pytest.mark.parametrize("name", ["parts.sh", "parts_nft.sh", "rollback.sh", "apply.sh"])
+def test_what_a_note_in_the_log_sets_is_used_by_nobody_else(name: str) -> None:
+    """A note may be written anywhere, and asks for the time once a second: a name of both would change by chance."""
+    folder = files("planner.plan")
+    note = (
+        folder.joinpath("common.sh")
+        .read_text(encoding="utf-8")
+        .partition("\nnote() {")[2]
+        .partition("\n}\n")[0]
+    )
+    own = set(re.findall(r"\b(nc_\w+)=", note)) - {"nc_tick"}
+    assert "nc_now" in own
+
+    text = folder.joinpath(name).read_text(encoding="utf-8")
+    assert set() == own & set(re.findall(r"\b(nc_\w+)=", text))
