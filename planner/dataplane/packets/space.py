@@ -18,7 +18,7 @@ CACHE = 1 << 20
 MANY = 4_000_000
 """Nodes in memory after which those that nobody holds are freed."""
 CHUNK = 0xFFFF
-LARGEST = 20_000
+LARGEST = 2_000
 """Nodes of a set with its stand-ins opened; a larger one is made part by part."""
 SOME = 64
 """So many variables for oracles are added at once."""

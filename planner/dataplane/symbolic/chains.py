@@ -235,8 +235,8 @@ class Walk:
         here = Here(name, path, depth, returned)
         positions = chain.candidates(self.space, arrivals)
         blocks: list[Block] = []
-        if self.dispatch is not None and len(positions) >= self.dispatch.least:
-            blocks = self.dispatch.blocks(self.table, chain.rules, positions)
+        if self.dispatch is not None:
+            blocks = self.dispatch.blocks(self.table, name, chain.rules, positions)
         for block in blocks:
             before = bisect_left(positions, block.start)
             arrivals = self._each(chain, positions[:before], arrivals, here)
@@ -373,7 +373,7 @@ class Walk:
             if not arrivals:
                 break
             path = (*here.path, (here.name, rule.text, number))
-            place = Place(self.place.hook, self.place.table, path, self.place.before_tracking)
+            place = Place(self.place.hook, self.place.table, family.drawn(path), self.place.before_tracking)
             hits, missed = self._met(rule.conditions, arrivals, place)
             for asked, at in rule.asked:
                 hits = {form: family.meeting(where, asked, at + offset) for form, where in hits.items()}

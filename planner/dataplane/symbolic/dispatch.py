@@ -4,9 +4,11 @@ For packets that both sides treat alike. Which chain of a family a packet comes 
 there is one question for the whole family: no packet comes to two chains of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
+from typing import TypeVar
 
 from planner.dataplane.packets.layout import Part
 from planner.dataplane.packets.space import PacketSet, Space
@@ -19,7 +21,11 @@ from planner.netfilter.condition import Field
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 Question = tuple[Field, int]
-Pair = tuple[Form | End, Form | End]
+Step = Form | End
+Pair = tuple[Step, Step]
+Path = tuple[tuple[str, str, int], ...]
+"""Chain, text and occurrence of the rules that lead somewhere."""
+Label = TypeVar("Label", bound=Hashable)
 LEAST = 32
 """Rules of a chain that packets may meet, before they are looked at by families."""
 FEWEST = 8
@@ -58,8 +64,8 @@ class Family:
     keys: list[PacketSet] = field(default_factory=list)
     """For each rule the packets that it is for."""
     constants: list[tuple[Constant, ...]] = field(default_factory=list)
-    _sets: dict[Question | None, PacketSet] = field(default_factory=dict)
-    _standing: dict[tuple[str, Question | None], PacketSet] = field(default_factory=dict)
+    _sets: dict[Hashable, PacketSet] = field(default_factory=dict)
+    _standing: dict[tuple[str, Hashable], PacketSet] = field(default_factory=dict)
     _led: "dict[int, list[tuple[Endpoint, Family]]]" = field(default_factory=dict)
     parent: "Family | None" = None
     """What it is a part of."""
@@ -82,6 +88,11 @@ class Family:
             found = found & ~one._stand_in(None)  # noqa: SLF001 - of the same class
         return found if self.last else found & self._stand_in(None)
 
+    @property
+    def every(self) -> PacketSet:
+        """Likewise, without a stand-in."""
+        return self._having(None)
+
     def meeting(self, where: PacketSet, asked: Field, at: int) -> PacketSet:
         """Those packets of a set that have the constant of their own chain in a field."""
         question = (asked, at)
@@ -91,8 +102,12 @@ class Family:
             return where & self._stand_in(question)
         return where if truth else self.space.none
 
+    def drawn(self, path: Path) -> Path:
+        """By which path a rule of these chains draws."""
+        return path
+
     def _stand_in(self, question: "Question | None") -> PacketSet:
-        key = (self.turn.stage, question)
+        key = (self.turn.stage, self._asking(question))
         make = partial(self._having, question)
         # No packet meets two rules of a block.
         group = (self.turn.stage, self.block) if question is None and self.parent is None else None
@@ -101,10 +116,15 @@ class Family:
             found = self._standing[key] = self.space.stand_in(make, group=group)
         return self.space.stand_again(found, make, group=group)
 
+    def _asking(self, question: "Question | None") -> Hashable:
+        """Equal for questions that every packet answers alike."""
+        return question
+
     def _having(self, question: "Question | None") -> PacketSet:
         """Packets of the rules, all of them or those with the constant of their own chain in a field."""
         space = self.space
-        found = self._sets.get(question)
+        asking = self._asking(question)
+        found = self._sets.get(asking)
         if found is None:
             sets = self.keys
             if question is not None:
@@ -113,7 +133,7 @@ class Family:
                 sets = [
                     key & space.equals(part, value) for key, one in pairs if isinstance(value := one[at], int)
                 ]
-            found = self._sets[question] = space.union(sets)
+            found = self._sets[asking] = space.union(sets)
             space.tidy()
         return found
 
@@ -121,29 +141,35 @@ class Family:
         """Destinations, each standing for those that it is like, with the rules that lead there."""
         known = self._led.get(at)
         if known is None:
-            groups: dict[Endpoint, Family] = {}
-            for key, one in zip(self.keys, self.constants, strict=True):
-                endpoint = one[at]
-                if isinstance(endpoint, tuple):
-                    address, port = endpoint
-                    like = constants.address(address), None if port is None else constants.port(port)
-                    group = groups.get(like)
-                    if group is None:
-                        group = groups[like] = Family(
-                            self.space, self.shape, self.truths, self.turn, self.number
-                        )
-                    group.keys.append(key)
-                    group.constants.append(one)
-            if len(groups) == 1:
-                groups = dict.fromkeys(groups, self)
-                return self._led.setdefault(at, list(groups.items()))
-            known = self._led[at] = list(groups.items())
-            before: tuple[Family, ...] = ()
-            for number, (like, group) in enumerate(known):
-                group.parent, group.others, group.last = self, before, number == len(known) - 1
-                group._led[at] = [(like, group)]  # noqa: SLF001 - of the same class
-                before = (*before, group)
+            likes = [
+                (constants.address(endpoint[0]), None if endpoint[1] is None else constants.port(endpoint[1]))
+                for one in self.constants
+                if isinstance(endpoint := one[at], tuple)
+            ]
+            known = self._led[at] = self.parted(likes)
+            for like, group in known:
+                if group is not self:
+                    group._led[at] = [(like, group)]  # noqa: SLF001 - of the same class
         return known
+
+    def parted(self, labels: "Sequence[Label]") -> "list[tuple[Label, Family]]":
+        """The rules by a label that each of them has."""
+        groups: dict[Label, Family] = {}
+        for key, one, label in zip(self.keys, self.constants, labels, strict=True):
+            group = groups.get(label)
+            if group is None:
+                group = groups[label] = Family(
+                    self.space, self.shape, self.truths, self.turn, self.number, self.block
+                )
+            group.keys.append(key)
+            group.constants.append(one)
+        if len(groups) == 1:
+            return [(label, self) for label in groups]
+        before: tuple[Family, ...] = ()
+        for number, group in enumerate(groups.values()):
+            group.parent, group.others, group.last = self, before, number == len(groups) - 1
+            before = (*before, group)
+        return list(groups.items())
 
 
 @dataclass(slots=True)
@@ -168,14 +194,19 @@ class Dispatch:
         self.space = space
         self.constants = constants
         self.turn = Turn()
-        self._pairs: dict[tuple[Form, Form], tuple[Form, Form]] = {}
-        self._families = 0
-        self._parts = 0
+        self._pairs: dict[Pair, Pair] = {}
+        self.numbers = count(1), count(1)
+        """Of families, and of blocks."""
         self._shapes: dict[int, tuple[Table, Shapes]] = {}
         self._blocks: dict[tuple[int, int, tuple[int, ...]], tuple[Sequence[str], list[Block]]] = {}
 
-    def blocks(self, table: Table, rules: tuple[str, ...], positions: Sequence[int]) -> list[Block]:
+    def blocks(
+        self, table: Table, name: str, rules: tuple[str, ...], positions: Sequence[int]
+    ) -> list[Block]:
         """The blocks of those rules of a chain that some packet may meet, in order."""
+        del name
+        if len(positions) < self.least:
+            return []
         key = id(table), id(rules), tuple(positions)
         known = self._blocks.get(key)
         if known is None:
@@ -202,7 +233,7 @@ class Dispatch:
             return [((like, like), part) for like, part in self.joined(before, where)]
         match before, after:
             case (Form(destination=int(one)) as mine, Form(destination=int(other)) as theirs) if one != other:
-                first = self._pairs.setdefault((self._like(mine), self._like(theirs)), (mine, theirs))
+                first = self.first_pair(mine, theirs)
                 if first == (mine, theirs):
                     return [(pair, where)]
                 standing = [form.destination for form in first if isinstance(form.destination, int)]
@@ -213,9 +244,13 @@ class Dispatch:
             case _:
                 return [(pair, where)]
 
-    def _like(self, form: Form) -> Form:
+    def first_pair(self, before: Step, after: Step) -> Pair:
+        """The first pair of those that are like it, which stands for all of them."""
+        return self._pairs.setdefault((self.like(before), self.like(after)), (before, after))
+
+    def like(self, form: Step) -> Step:
         """With the destination that stands for its own."""
-        if not isinstance(form.destination, int):
+        if not isinstance(form, Form) or not isinstance(form.destination, int):
             return form
         port = None if form.destination_port is None else self.constants.port(form.destination_port)
         return form._replace(destination=self.constants.address(form.destination), destination_port=port)
@@ -238,7 +273,7 @@ class Dispatch:
         shapes = self._shapes.setdefault(id(table), (table, Shapes(table, self.space.family)))[1]
         families: dict[tuple[Shape, bool, tuple[bool, ...]], Family] = {}
         alone: set[int] = set()
-        self._parts += 1
+        block = next(self.numbers[1])
         # Neighbours are joined first: sorted ones have most in common.
         sorted_keys = sorted(held, key=lambda key: (shapes.number(key[0]) if key[0] else 0, key))
         for key in sorted_keys:
@@ -255,10 +290,9 @@ class Dispatch:
             place = instance.shape, address is None, told
             family = families.get(place)
             if family is None:
-                self._families += 1
-                truths = _truths(*place)
+                truths = truths_of(*place)
                 family = families[place] = Family(
-                    self.space, instance.shape, truths, self.turn, self._families, self._parts
+                    self.space, instance.shape, truths, self.turn, next(self.numbers[0]), block
                 )
             family.keys.append(self._packets(address, PROTOCOLS[key[1]], port))
             family.constants.append(constants)
@@ -288,7 +322,7 @@ class Dispatch:
         return False
 
 
-def _truths(shape: Shape, nowhere: bool, told: tuple[bool, ...]) -> tuple[bool | None, ...]:  # noqa: FBT001 - as it is grouped
+def truths_of(shape: Shape, nowhere: bool, told: tuple[bool, ...]) -> tuple[bool | None, ...]:  # noqa: FBT001 - as it is grouped
     """For each question of a shape what the key answers; None: it does not."""
     answers = iter(told)
     found: list[bool | None] = []

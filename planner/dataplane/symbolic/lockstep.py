@@ -6,9 +6,10 @@ from typing import TypeVar, assert_never
 
 from planner.dataplane.packets.space import PacketSet, Space
 from planner.dataplane.symbolic.chains import Arrivals
-from planner.dataplane.symbolic.dispatch import Dispatch
+from planner.dataplane.symbolic.dispatch import Dispatch, as_entered
 from planner.dataplane.symbolic.form import End, Form
 from planner.dataplane.symbolic.side import LATER, Side, Step
+from planner.dataplane.symbolic.twins import crossed, stepped
 from planner.models.flow import Disposition
 
 Pair = tuple[Step, Step]
@@ -74,13 +75,17 @@ def run(
         for step, where in _jointly(sides[0], stage, joint, dispatch):
             _add(left, (step, step), where)
         for (before, after), where in apart:
-            for pair, part in _product(
+            joining = dispatch if stage in TRANSLATING else None
+            if joining is not None and isinstance(before, Form) and before == after and as_entered(before):
+                together = stepped(joining, sides, before, where)
+                if together is not None:
+                    for pair, part in together:
+                        _add(left, pair, part)
+                    continue
+            for pair, part in crossed(
                 _step(sides[0], before, stage, where), _step(sides[1], after, stage, where)
             ):
-                if dispatch is None or stage not in TRANSLATING:
-                    _add(left, pair, part)
-                    continue
-                for like, some in dispatch.paired(pair, part):
+                for like, some in ((pair, part),) if joining is None else joining.paired(pair, part):
                     _add(left, like, some)
         pairs = left
     ends: Ends = {}
@@ -177,29 +182,6 @@ def _met(
         return space.none
     as_entered = form.destination is None and form.destination_port is None and form.source is None
     return touched(stage) if touched is not None and as_entered and form.source_ports is None else space.all
-
-
-def _product(
-    before: list[tuple[Step, PacketSet]], after: list[tuple[Step, PacketSet]]
-) -> Iterator[tuple[Pair, PacketSet]]:
-    """Two ways to part one set, as one: most parts are the same in both."""
-    there = {where: step for step, where in after}
-    rest: list[tuple[Step, PacketSet]] = []
-    for step, where in before:
-        other = there.pop(where, None)
-        if other is None:
-            rest.append((step, where))
-        else:
-            yield (step, other), where
-    for step, where in rest:
-        left = where
-        for part, other in there.items():
-            both = left & part
-            if both.satisfiable():
-                yield (step, other), both
-                left = left & ~part
-                if not left.satisfiable():
-                    break
 
 
 def _at(step: Step, stage: str) -> bool:
