@@ -90,7 +90,7 @@ def _decides(state: NodeState) -> tuple[object, ...]:
     """What of a state can decide about a packet."""
     return (
         state.rulesets, state.native, state.ipsets, state.routes, state.policy_rules, state.nexthop_objects,
-        state.links, state.sysctls,
+        state.links, state.sysctls, state.neighbours, state.fdb,
     )  # fmt: skip
 
 

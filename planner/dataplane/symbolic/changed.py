@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from planner.dataplane import bridge as node_bridge
+from planner.dataplane.beneath import beneath
 from planner.dataplane.native import BaseChain
 from planner.dataplane.nft_rules import NativeRule
 from planner.dataplane.order import out_of_turn
@@ -130,6 +131,7 @@ def changes(before: View, after: View, calls: Calls) -> Changed:
         found.longer = min(limits)
     if found.prefixes or found.everything:
         _lookers((before, after), calls, found)
+    found.doubts += [sentence for _, sentence in beneath(old, new)]
     found.rules = rewritten
     chains = {(number, backend, name, chain) for number, backend, (name, chain, _) in rewritten}
     for number, backend, name, chain in chains:
