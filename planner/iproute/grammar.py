@@ -94,6 +94,7 @@ ACTIONS = {
     "nexthop": (*SHOWING, "get", "add", "replace", "delete", "flush", "help", "bucket"),
     "fdb": ("add", "append", "replace", "delete", "get", "show", "lst", "list", "flush", "help"),
 }
+BRIDGE_LINK = ("set", "change", "show", "lst", "list", "help")
 BRIDGE_OBJECTS = ("link", "fdb", "mdb", "vlan", "vni", "monitor", "help")
 READING = frozenset({*SHOWING, "get", "save", "showdump", "help", "xstats", "afstats", "test", "bucket"})
 """Actions that change nothing."""

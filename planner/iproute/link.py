@@ -15,6 +15,7 @@ from planner.iproute.events import (
     without_port_options,
 )
 from planner.iproute.link_words import USUAL, LinkWords, read_link_words
+from planner.iproute.port import set_port
 from planner.iproute.world import NotModelledError, RefusedError, World, sysctl_name
 from planner.models.link import ForwardingEntry, Link
 from planner.parse.ip_names import number_of
@@ -264,6 +265,9 @@ def configure(world: World, name: str, wanted: LinkWords) -> None:
             raise RefusedError('Error: Invalid "txqueuelen" value')
         link = world.need_link(name)
         world.put_link(link.model_copy(update={"txqueuelen": length}), "txqueuelen")
+    if wanted.kind == "bridge_slave":
+        set_port(world, name, wanted.options)
+        return
     for key, value in wanted.options.items():
         link = world.need_link(name)
         world.put_link(link.model_copy(update={"options": {**link.options, key: value}}), f"options/{key}")

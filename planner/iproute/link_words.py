@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from planner.iproute.world import NotModelledError, RefusedError
-from planner.parse.ip_text_links import RENAMED, SWITCHES
+from planner.parse.ip_text_links import PORT_RENAMED, RENAMED, SWITCHES
 from planner.parse.ip_words import Words
 
 SWITCHED = {"arp": "arp", "multicast": "multicast", "allmulticast": "allmulticast", "promisc": "promisc"}
@@ -120,8 +120,10 @@ def _read_kind(found: LinkWords, cursor: Words) -> None:
         elif found.kind == "vxlan" and bare in SWITCHES:
             off = word.startswith("no") and name not in SWITCHES
             found.options[bare] = "off" if off else "on"
+        elif found.kind == "bridge_slave" and word == "fdb_flush":
+            found.not_modelled.append(f"`{word}` of a bridge's port")
         elif found.kind.endswith("_slave"):
-            found.options["port_learning" if word == "learning" else name] = cursor.take(word)
+            found.options[PORT_RENAMED.get(word, name)] = cursor.take(word)
         elif word == "dev":
             found.lower = cursor.take(word)
             found.options["link"] = found.lower

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from planner.iproute.address import run_address
-from planner.iproute.grammar import ACTIONS, BRIDGE_OBJECTS, OBJECTS, READING, complete
+from planner.iproute.grammar import ACTIONS, BRIDGE_LINK, BRIDGE_OBJECTS, OBJECTS, READING, complete
 from planner.iproute.link import run_link
 from planner.iproute.neighbour import run_fdb, run_neighbour
 from planner.iproute.nexthop import run_nexthop
+from planner.iproute.port import run_port
 from planner.iproute.route import run_route
 from planner.iproute.rule import run_rule
 from planner.iproute.world import NotModelledError, World
@@ -65,7 +66,13 @@ def _dispatch(world: World, tool: str, family: str, words: Sequence[str]) -> Non
     if not words:
         raise NotModelledError("a command without an object")
     if tool == "bridge":
-        if complete(words[0], BRIDGE_OBJECTS, "Object") != "fdb":
+        what = complete(words[0], BRIDGE_OBJECTS, "Object")
+        if what == "link":
+            action = complete(words[1] if len(words) > 1 else "show", BRIDGE_LINK, "Command")
+            if action not in READING:
+                run_port(world, words[2:])
+            return
+        if what != "fdb":
             if len(words) > 1 and words[1] in READING:
                 return
             raise NotModelledError(f"`bridge {words[0]}`")
