@@ -84,7 +84,7 @@ class Turn(Noun):
     not_run: str = ""
     """Why nothing was run: the stage cannot show it, or apply.sh does not run it either."""
     shown: bool = True
-    """Whether the stage can show what it does."""
+    """Whether the stage can show that it does what was predicted; not where it cannot be run there, or nothing was predicted."""
     output: str = ""
     """What it said when it did not."""
     unpredicted: tuple[Difference, ...] = ()

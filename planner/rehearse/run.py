@@ -74,7 +74,7 @@ def rehearse(
             early = other.submit(_trials, make, outlook, plan, thorough=thorough) if beside else None
             seen = run_turns(ground, outlook, probing=prober or no_probes)
             sound = all(turn.undone and not turn.left_behind for turn in seen.turns)
-            whole = sound and all(turn.applied for turn in seen.turns)
+            whole = sound and all(turn.applied for turn in seen.turns) and not seen.unknown
             tried = early.result() if early is not None else ()
         if sound and not any(turn.unpredicted or not turn.not_run for turn in seen.turns):
             return not_run(outlook.node, _nothing_run(seen.turns))
@@ -83,7 +83,7 @@ def rehearse(
                 tried = tuple(run_trials(ground, outlook, thorough=thorough))
         tried = tried if whole else ()
         untried = prober.not_rehearsed if prober is not None else ()
-        mishaps = tuple(_not_tried(tried)) if trials else ()
+        mishaps = tuple(_not_tried(tried, unknown=seen.unknown)) if trials else ()
         not_rehearsed = tuple(
             dict.fromkeys((*seen.not_rehearsed, *mishaps, *untried, *ground.stage.not_rebuilt))
         )
@@ -185,10 +185,12 @@ def _nothing_run(turns: Sequence[Turn]) -> str:
     return f"of {len(turns)} steps none can be run on a stage: {first}" if len(turns) > 1 else first
 
 
-def _not_tried(tried: Sequence[Trial]) -> Iterator[NotRehearsed]:
+def _not_tried(tried: Sequence[Trial], *, unknown: bool) -> Iterator[NotRehearsed]:
     """Mishaps that the guide promises and that this rehearsal has not shown."""
     if not tried:
         reason = "a step fails, is not as predicted or is not taken back: that comes first"
+        if unknown:
+            reason = "what a step does is not known, and is left by every way back: what a mishap leaves could not be told from it"
         yield NotRehearsed(what="mishaps", reason=reason)
     elif all(trial.held for trial in tried) and not any(trial.name == SAME for trial in tried):
         yield NotRehearsed(

@@ -14,9 +14,10 @@ from planner.diff.unsaid import is_unsaid
 from planner.models.change import Cause, Change, SysctlChange
 from planner.models.horizon import Horizon
 from planner.models.node import NodeState
-from planner.models.plan import Plan
+from planner.models.plan import Plan, Step
 from planner.models.proposal import FileWrite, Outlook
 from planner.models.rehearsal import Difference, NotRehearsed, RealProbe, Turn
+from planner.plan.residue import not_known
 from planner.rehearse.differences import difference
 from planner.rehearse.facts import compare, lasting_tables
 from planner.rehearse.fit import Fitted, fit
@@ -32,6 +33,8 @@ UNDONE = frozenset({0, 7})
 
 EACH = 24
 """Steps up to which a whole way back is run from after each of them."""
+SHOWN = 3
+"""Facts that are named of what nobody predicted."""
 KEPT_RULES = 20_000
 """With more rules, of the states between the steps only the digests are kept."""
 
@@ -155,11 +158,53 @@ class Turns:
 
     turns: list[Turn]
     not_rehearsed: list[NotRehearsed]
+    unknown: bool = False
+    """Steps of which nothing was predicted have done something, which no way back knows to undo."""
+
+
+@dataclass
+class Unknown:
+    """What steps did of which nothing was predicted, and that no way back knows to undo: the plan says so of them."""
+
+    steps: dict[int, NotRehearsed] = field(default_factory=dict)
+    facts: dict[int, frozenset[Difference]] = field(default_factory=dict)
+    """What was found to differ from before the step, by its number."""
+    changed: set[str] = field(default_factory=set)
+    """What is otherwise than predicted from there on."""
+
+    def seen(self, step: Step, why: str, before: NodeState, found: NodeState) -> None:
+        """A step that was run, and what it did."""
+        facts = tuple(compare(before, found))
+        named = "; ".join(
+            f"{one.what}: {one.wanted or 'nothing'} → {one.found or 'nothing'}" for one in facts[:SHOWN]
+        )
+        more = f" and {len(facts) - SHOWN} more" if len(facts) > SHOWN else ""
+        did = (
+            f"here it changed {named}{more}, which the way back leaves"
+            if facts
+            else "here it changed nothing that is recorded"
+        )
+        self.steps[step.number] = NotRehearsed(
+            what=f"step {step.number}: {step.title}", reason=f"nothing is predicted, as {why}; {did}"
+        )
+        self.facts[step.number] = frozenset(facts)
+
+    def spared(self, turn: Turn) -> Turn:
+        """Without what the plan does not claim to take back."""
+        known = frozenset[Difference]().union(
+            *(facts for step, facts in self.facts.items() if step <= turn.step)
+        )
+        left = tuple(one for one in turn.left_behind if one not in known)
+        return turn if left == turn.left_behind else turn.model_copy(update={"left_behind": left})
+
+    def told(self) -> tuple[NotRehearsed, ...]:
+        """One line for each of the steps."""
+        return tuple(self.steps.values())
 
 
 def run_turns(ground: Ground, outlook: Outlook, *, probing: Probing = no_probes) -> Turns:
     """Forward once, with a look at the state after each step; then back from each, the last first."""
-    turns, unseen, pauses = _forward(ground, outlook, probing)
+    turns, unseen, pauses, unknown = _forward(ground, outlook, probing)
     told = [*ground.fitted.not_rehearsed, *unseen]
     # What runs nothing leaves the state after the step before; a step that failed may have done something.
     done = [turn for turn in turns if turn is turns[-1] or _does(ground, turn.step)]
@@ -181,7 +226,11 @@ def run_turns(ground: Ground, outlook: Outlook, *, probing: Probing = no_probes)
             found.append(turn.model_copy(update=same))
         else:
             found.append(turn)
-    return Turns(found, told)
+    return Turns(
+        [unknown.spared(turn) for turn in found],
+        [*told, *unknown.told()],
+        unknown=any(unknown.facts.values()),
+    )
 
 
 def _again(ground: Ground, turn: Turn) -> Turn:
@@ -224,8 +273,11 @@ def _does(ground: Ground, step: int) -> bool:
 
 def _forward(
     ground: Ground, outlook: Outlook, probing: Probing
-) -> tuple[list[Turn], list[NotRehearsed], dict[int, Pause]]:
+) -> tuple[list[Turn], list[NotRehearsed], dict[int, Pause], Unknown]:
     turns: list[Turn] = []
+    unknown = Unknown()
+    last = ground.stage.original
+    guessed = any(map(not_known, outlook.stages))
     pauses: dict[int, Pause] = {}
     unseen: list[NotRehearsed] = []
     start = outlook.before[Horizon.NOW]
@@ -248,6 +300,12 @@ def _forward(
         ]
         probes = probing(ground.stage, found, step.number)
         skipped = step.number in ground.fitted.skipped
+        wrong = () if skipped else unpredicted(ground.stage, expected.state, found, maybe=maybe)
+        if (gaps := not_known(stage)) and not skipped:
+            unknown.seen(step, "; ".join(map(str, gaps)), last, found)
+            unknown.changed |= {one.what for one in wrong}
+            skipped = True
+        last = found if guessed else last
         turns.append(
             Turn(
                 step=step.number,
@@ -256,7 +314,7 @@ def _forward(
                 not_run="" if step.apply else step.remark,
                 shown=not skipped,
                 output="" if done.status == 0 else said(done),
-                unpredicted=() if skipped else unpredicted(ground.stage, expected.state, found, maybe=maybe),
+                unpredicted=tuple(one for one in wrong if one.what not in unknown.changed),
                 seconds=round(done.seconds, 3),
                 probes=probes,
             )
@@ -269,7 +327,7 @@ def _forward(
                 for later in ground.fitted.plan.steps[step.number :]
             ]
             break
-    return turns, list(dict.fromkeys(unseen)), pauses
+    return turns, list(dict.fromkeys(unseen)), pauses, unknown
 
 
 def unpredicted(

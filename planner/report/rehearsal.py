@@ -238,6 +238,8 @@ def turn_words(turn: Turn) -> str:
     if turn.not_run and turn.applied and not turn.unpredicted:
         return turn.not_run
     did = "as predicted" if turn.applied and not turn.unpredicted else "NOT as predicted"
+    if not turn.shown:
+        did = "nothing predicted, done"
     if not turn.applied:
         did = "FAILED"
     back = "taken back" if turn.undone and not turn.left_behind else "NOT taken back"

@@ -379,3 +379,18 @@ def test_a_chain_that_is_one_large_message_is_taken_back() -> None:
     assert large_messages(plan)
     assert found.proof in GOOD, troubles(found)
     assert found.isolation.startswith(Isolation.PLAIN.value)
+
+
+def test_a_step_of_which_nothing_is_predicted_refutes_no_prediction() -> None:
+    """What it did is told; the steps around it are judged, and what nobody knows to take back is not held against the way back."""
+    script = "ip route add 10.98.0.0/16 via 10.0.0.8\nip link set dev eth0 addrgenmode random\nip route add 10.99.0.0/16 via 10.0.0.8"
+    found = rehearsed(script)
+
+    assert [] == troubles(found)
+    assert () == found.trials
+    assert Proof.PROVEN_EXCEPT is found.proof
+    assert [True, False, True] == [turn.shown for turn in found.turns]
+    assert "2 of 3 steps as predicted" in found.sentence
+    (told,) = (one for one in found.not_rehearsed if one.what.startswith("step 2"))
+    assert "addrgenmode" in told.reason
+    assert "here it changed sysctl net.ipv6.conf.eth0.addr_gen_mode: 1 → 3" in told.reason
