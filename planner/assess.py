@@ -258,14 +258,17 @@ def _change_rank(item: tuple[Change, list[int], Score]) -> tuple[object, ...]:
 def _ignorance(reviewed: Sequence[Reviewed]) -> Level:
     """What is not understood of the proposal may do something, and what the node refuses is not what was wanted.
 
-    More than that where a path that must stay open hangs on it: nobody knows whether it still does.
+    More than that where a path that must stay open hangs on it, nobody knows whether it still does, and where a program is run that
+    is there to change the network.
     """
     levels = [Level.NONE]
     for part in reviewed:
         unread = {gap.section for gap in part.outlook.gaps}
         if unread & {"proposal", WOULD_FAIL}:
             levels.append(Level.LOW)
-        if "proposal" in unread and any(one.doubtful for one in part.kept):
+        if any(gap.network for gap in part.outlook.gaps) or (
+            "proposal" in unread and any(one.doubtful for one in part.kept)
+        ):
             levels.append(Level.MEDIUM)
     return max(levels)
 

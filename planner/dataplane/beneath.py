@@ -55,8 +55,14 @@ def beneath(before: NodeState, after: NodeState) -> Iterator[tuple[str, str]]:
     """Things that differ, each as the name of its change and a sentence about what hangs on it."""
     old, new = ({link.name: link for link in state.links} for state in (before, after))
     for name in sorted(old.keys() & new.keys()):
-        if old[name].options != new[name].options:
-            yield from _options(old[name], new[name], old)
+        was, now = old[name], new[name]
+        if was.mac and now.mac and was.mac != now.mac and was.addresses and was.kind != "bridge":
+            yield (
+                f"link {name} mac",
+                f"{name} has another hardware address: neighbours send to {was.mac} until they ask again",
+            )
+        if was.options != now.options:
+            yield from _options(was, now, old)
     yield from _neighbours(before, after)
     yield from _entries(before, after)
 

@@ -27,6 +27,8 @@ class Gap(Noun):
     reason: str
     """A sentence: `iptables-legacy-save: exit 1: Permission denied (needs root)`."""
     source: Source | None = None
+    network: bool = False
+    """Of a proposal: a command that exists to change the network, so that it may do anything to it."""
 
     def __str__(self) -> str:
         where = f" ({self.source})" if self.source else ""

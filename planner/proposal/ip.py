@@ -20,6 +20,11 @@ def run_ip(command: Command, state: NodeState) -> Outcome:
         return Outcome(state=state, error=str(error))
     except (NotModelledError, NotUnderstoodError) as error:
         shown = " ".join(command.argv)[:200]
-        gap = Gap(section="proposal", reason=f"not modelled, {error}: `{shown}`", source=command.source)
+        gap = Gap(
+            section="proposal",
+            reason=f"not modelled, {error}: `{shown}`",
+            source=command.source,
+            network=True,
+        )
         return Outcome(state=state, gaps=(gap,))
     return Outcome(state=world.state(), effects=tuple(world.effects), gaps=tuple(world.gaps))

@@ -1,7 +1,7 @@
 """A fragment's operations: what the tool that would apply it runs, command by command."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from planner.models.node import NodeState
 from planner.models.proposal import Command, FileWrite, Fragment, FragmentKind, Operation
@@ -51,9 +51,37 @@ HARMLESS = frozenset(
 INTERPRETED = re.compile(
     r"(?:.*/)?(?:sysctl|ip|bridge|ipset|nft|ip6?tables(?:-nft|-legacy)?(?:-restore)?)", re.ASCII
 )
+NETWORKING = frozenset(
+    {
+        "tc", "ethtool", "rmmod", "conntrack", "brctl", "ifconfig", "route", "arp", "ipmaddr", "iptunnel", "vconfig", "ifup", "ifdown",
+        "ifenslave", "ebtables", "ebtables-restore", "arptables", "arptables-restore", "ipvsadm", "ipvsadm-restore", "wg", "wg-quick",
+        "nmcli", "netplan", "networkctl", "bpftool", "devlink", "dcb", "rdma", "firewall-cmd", "ufw", "calicoctl", "cilium", "ovs-vsctl",
+        "ovs-ofctl", "dhclient", "dhcpcd", "iptables-apply", "netfilter-persistent", "ipset-persistent", "shorewall", "birdc", "vtysh",
+    }
+)  # fmt: skip
+"""Programs that are there to change the network."""
+READING = frozenset(
+    {"show", "list", "ls", "status", "is-active", "is-enabled", "dump", "-L", "-i", "-k", "--version"}
+)
+"""Words by which such a program only tells."""
+MANAGERS = re.compile(
+    r"(?:systemd-networkd|NetworkManager|networking|network|firewalld|ufw|nftables|iptables|ip6tables|ipset|netfilter-persistent|"
+    r"wg-quick@.*|kube-proxy|flanneld|calico-node|bird6?|frr|keepalived)(?:\.service)?"
+)
+"""Services that write rules, routes or links when they start or end."""
 PROC = "/proc/sys/"
 
 Compiled = Operation | Gap
+
+
+def changes_network(words: Sequence[str]) -> bool:
+    """Whether a command exists to change the network: a program for it, a module taken out, a service that manages it."""
+    program = words[0].rpartition("/")[2]
+    if program in {"systemctl", "service", "rc-service"}:
+        return any(MANAGERS.fullmatch(word) for word in words[1:]) and not set(words) & READING
+    if program == "modprobe":
+        return bool({"-r", "--remove"} & set(words))
+    return program in NETWORKING and not set(words[1:3]) & READING
 
 
 def compile_fragment(fragment: Fragment, state: NodeState) -> Iterator[Compiled]:
@@ -174,7 +202,7 @@ def _simple(
     if not INTERPRETED.fullmatch(words[0]):
         if words[0] not in HARMLESS:
             reason = f"not understood: what `{' '.join(words)[:160]}` does to the network is not modelled"
-            yield Gap(section="proposal", reason=reason, source=source)
+            yield Gap(section="proposal", reason=reason, source=source, network=changes_network(words))
         return
     yield Command(
         argv=words,

@@ -4,7 +4,7 @@ import pytest
 
 from planner.dataplane.beneath import beneath
 from planner.models.horizon import Horizon
-from planner.models.link import ForwardingEntry, Link, Neighbour
+from planner.models.link import Address, ForwardingEntry, Link, Neighbour
 from planner.models.node import NodeState
 from planner.models.proposal import Outlook
 from planner.models.route import NextHop, Route
@@ -114,6 +114,22 @@ def test_a_written_neighbour_is_told_where_it_leads_elsewhere() -> None:
     assert [] == names(node(neighbours=(found, written, joined)))
     assert ["neighbour 10.0.0.1"] == names(node(neighbours=(elsewhere, written)))
     assert ["neighbour 10.9.0.0"] == names(node(neighbours=(found,)))
+
+
+def test_another_hardware_address_is_told_of_a_link_with_addresses() -> None:
+    """Neighbours know the former one. Nobody sends to a bridge's port, and a bridge takes another with its ports."""
+    old = node().links
+    named = tuple(
+        one.model_copy(
+            update={"mac": "02:00:00:00:01:00", "addresses": (Address(address="10.0.0.5", length=24),)}
+        )
+        for one in old
+    )
+    moved = tuple(one.model_copy(update={"mac": "02:00:00:00:02:00"}) for one in named)
+    bare = [tuple(one.model_copy(update={"addresses": ()}) for one in some) for some in (named, moved)]
+
+    assert ["link eth0 mac", "link p0 mac", "link vx0 mac"] == names(node(links=moved), node(links=named))
+    assert [] == names(node(links=bare[1]), node(links=bare[0]))
 
 
 def test_entries_that_were_found_by_asking_come_and_go() -> None:

@@ -40,6 +40,10 @@ HASHED = {
     "ip": frozenset({"net.ipv4.fib_multipath_hash_policy", "net.ipv4.fib_multipath_hash_fields"}),
     "ip6": frozenset({"net.ipv6.fib_multipath_hash_policy", "net.ipv6.fib_multipath_hash_fields"}),
 }
+ASKING = frozenset(
+    {"arp_ignore", "arp_filter", "proxy_arp", "proxy_arp_pvlan", "proxy_ndp", "drop_unicast_in_l2_multicast"}
+)
+"""Knobs of a link that decide which questions for an address are answered, and which frames are taken."""
 EMPTY = Table(name="")
 
 PLAIN = frozenset({"unicast", "blackhole", "unreachable", "prohibit"})
@@ -350,6 +354,8 @@ def _sysctls(before: View, after: View, found: Changed) -> None:
         parts = link_key(key)
         if parts is None or parts.family != version or parts.group != "conf":
             continue
+        if parts.knob in ASKING and parts.link != "default":
+            found.doubts.append(f"{key}: whether neighbours find each other by it is not followed")
         if parts.link == "all" and parts.knob in FOR_ALL[family]:
             found.stages |= ROUTING_STAGES
             # For IPv4 `all.forwarding` is only a name for writing every link's own.

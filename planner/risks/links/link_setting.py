@@ -44,6 +44,9 @@ def judge(change: LinkChange, review: Review) -> Iterator[Finding]:
     links = {link.name: link for link in review.before.links}
     link = links.get(change.link)
     option = change.field.removeprefix(OPTION)
+    if link is not None and change.field == "mac" and change.link in review.topology.uplinks:
+        yield from _other_address(change, review)
+        return
     if (
         link is None
         or option == change.field
@@ -82,6 +85,25 @@ def judge(change: LinkChange, review: Review) -> Iterator[Finding]:
         confidence=Confidence.UNKNOWN,
         unknown_because=f"what becomes of frames is not followed: `{option}` of {change.link}",
         remedy="Try it on one node, and probe the paths over this link with an empty neighbour table.",
+    )
+
+
+def _other_address(change: LinkChange, review: Review) -> Iterator[Finding]:
+    """An uplink's: the kernel tells nobody unless `arp_notify` says so, and many clouds and switches drop frames of another one."""
+    if about(review.said, (change,)):
+        return
+    yield Finding(
+        risk=RISK.id,
+        change=change,
+        message=(
+            f"{change.link}, an uplink of {change.node}, gets the hardware address {change.after} instead of {change.before}: its neighbours "
+            "send to the former one until they ask again, and a network that filters by it drops what the node sends."
+        ),
+        extent=Extent.PARTIAL,
+        onset=change.horizon,
+        confidence=Confidence.UNKNOWN,
+        unknown_because="how the network around the node takes another hardware address",
+        remedy="Ask whoever runs the network whether it filters by hardware address, and try it on one node from its console.",
     )
 
 
