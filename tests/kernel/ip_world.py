@@ -111,6 +111,24 @@ def settled(node: Namespace, wanted: Callable[[NodeState], bool]) -> NodeState:
     return state
 
 
+def at_rest(node: Namespace) -> NodeState:
+    """The state once every link-local address has its local route, which comes in the background."""
+    return settled(node, _has_local_routes)
+
+
+def _has_local_routes(state: NodeState) -> bool:
+    there = {
+        (hop.link, route.prefix) for route in state.routes if route.table == "255" for hop in route.nexthops
+    }
+    own = {
+        (link.name, f"{one.address}/128")
+        for link in state.links
+        for one in link.addresses
+        if one.address.startswith("fe80:") and link.up and link.carrier
+    }
+    return own <= there
+
+
 def differences(left: dict[str, object], right: dict[str, object]) -> list[str]:
     """What differs, one line each."""
     return [

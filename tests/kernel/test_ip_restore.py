@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from ip_world import QUIET, comparable, differences, read_state, settled
+from ip_world import QUIET, at_rest, comparable, differences, read_state, settled
 from namespace import Namespace
 from test_ip_commands import START, command
 
@@ -57,7 +57,7 @@ def test_restoring_commands_bring_everything_back(node: Namespace, seed: int) ->
     pick = random.Random(1000 + seed)
     node.sh(QUIET)
     node.sh("\n".join((*START, *MORE)))
-    before = read_state(node)
+    before = at_rest(node)
     done = [command(pick) for _ in range(8)]
     for line in done:
         node.sh(line, check=False)
@@ -95,7 +95,7 @@ def test_what_the_obvious_inverse_leaves_behind_is_restored(node: Namespace, cha
     """Each of these takes along more than it names; afterwards all of it is back."""
     node.sh(QUIET)
     node.sh("\n".join((*START, *MORE)))
-    before = read_state(node)
+    before = at_rest(node)
     node.sh(change)
     after = read_state(node)
     assert differences(facts(before), facts(after))
