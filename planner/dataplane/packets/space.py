@@ -18,6 +18,8 @@ CACHE = 1 << 20
 MANY = 4_000_000
 """Nodes in memory after which those that nobody holds are freed."""
 CHUNK = 0xFFFF
+JOINS_A_VISIT = 16
+"""Joins of sets that take about as long as a look at a rule."""
 LARGEST = 2_000
 """Nodes of a set with its stand-ins opened; a larger one is made part by part."""
 SOME = 64
@@ -26,6 +28,10 @@ SOME = 64
 
 class BudgetExceededError(Exception):
     """The analysis needs more than it may take. Callers answer *unknown*, never *no difference*."""
+
+
+def _nothing(_visits: int) -> None:
+    """Nobody counts."""
 
 
 class Space:
@@ -51,6 +57,9 @@ class Space:
         self._groups: dict[tuple[frozenset[Part], int], PacketSet] = {}
         self._asked: tuple[int, PacketSet] = (0, self.all)
         self._oracles: dict[Hashable, Oracle] = {}
+        self.spend: Callable[[int], None] = _nothing
+        """Told of work beyond the looks at rules, in the same coin: it raises BudgetExceededError where there has been enough."""
+        self._joins = 0
         self._used = 0
         self._spare: list[int] = []
         self._open: list[PacketSet] = []
@@ -246,6 +255,10 @@ class Space:
                     here = side & where
                     found[rest] = found[rest] | here if rest in found else here
             known[among] = found
+            self._joins += len(found)
+            if self._joins >= JOINS_A_VISIT:
+                self.spend(self._joins // JOINS_A_VISIT)
+                self._joins %= JOINS_A_VISIT
         return found or {}
 
     def _guarded(self, rest: PacketSet) -> "list[tuple[PacketSet, PacketSet]]":

@@ -83,6 +83,7 @@ class Analysis:
         numbers = {name: at for at, name in enumerate(ports) if name}
         self.views = View(self.space, before, codes, numbers), View(self.space, after, codes, numbers)
         spent = budget or Budget()
+        self.space.spend = spent.spend
         self.calls = Calls(self.space.family)
         self.changed: Changed = changes(*self.views, self.calls)
         self.sides = Side(self.space, self.views[0], spent), Side(self.space, self.views[1], spent)
@@ -181,7 +182,7 @@ class Analysis:
         """Rules that no packet meets any more; asked last, as its questions are others than those about packets."""
         try:
             return tuple(Idle(self.space, self.sides, self.changed, self.calls).found())
-        except OutOfNodes:
+        except (BudgetExceededError, OutOfNodes):
             return ()
 
     def _plain_sources(self) -> PacketSet:
