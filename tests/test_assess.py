@@ -143,12 +143,16 @@ def test_what_the_node_refuses_is_not_nothing() -> None:
 
 
 def test_what_is_not_understood_is_not_nothing() -> None:
-    """A command whose effect is not modelled may do something: low, and the first line says so. One without any is none."""
+    """A command whose effect is not modelled may do something: low, and the first line says so. One without any is none.
+
+    A program that is there to change the network is no small matter.
+    """
     snapshot = Snapshot(taken_at=CLOCK, nodes=(node(1),))
-    unread = assess(snapshot, [recognise("a.sh", "#!/bin/sh\nnetplan apply\n")])
+    unread = assess(snapshot, [recognise("a.sh", "#!/bin/sh\nsystemctl restart kubelet\n")])
+    reaching = assess(snapshot, [recognise("a.sh", "#!/bin/sh\nnetplan apply\n")])
     idle = assess(snapshot, [recognise("a.sh", "#!/bin/sh\necho done\n")])
 
-    assert (Level.LOW, Level.NONE) == (unread.level, idle.level)
+    assert (Level.LOW, Level.MEDIUM, Level.NONE) == (unread.level, reaching.level, idle.level)
     assert "as far as the proposal is understood; 1 part is not" in view(unread).headline
     assert "nothing changes" == view(idle).headline
 
